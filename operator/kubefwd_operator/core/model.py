@@ -1,0 +1,190 @@
+"""The nouns: frozen values that travel between the parts.
+
+Parts (`cluster/catalog.py`, `privileged/authority.py`, the engines) take a `Desired` through
+`want()` and answer with a frozen `...Seen` from `seen()`. Nothing in here knows how to act.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+from kubefwd_operator.core.reason import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why something is not as wanted. `message` is a sentence that names the remedy."""
+
+    reason: Reason
+    message: str
+
+
+# --- what is wanted --------------------------------------------------------------------------
+
+
+class Source(StrEnum):
+    """Who brought a namespace in. The order of this list is the order of bare names."""
+
+    ARGUMENT = "argument"
+    TILT = "tilt"
+    BUTTON = "button"
+    POLICY = "policy"
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterRef:
+    """The cluster that Tilt uses: Cluster `default` `status.connection.kubernetes`."""
+
+    config_path: str
+    context: str
+    cluster: str = ""
+
+    @property
+    def key(self) -> str:
+        """What tells two clusters apart in address hashes and conflict messages."""
+        return f"{self.context}/{self.cluster}"
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredNamespace:
+    """A namespace to forward, and who asked for it."""
+
+    name: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What every part is told. Namespaces are in the order that decides bare names.
+
+    `generation` grows with every Refresh: a part that sees it grow starts anew.
+    """
+
+    cluster: ClusterRef | None = None
+    namespaces: tuple[DesiredNamespace, ...] = ()
+    bare_names: bool = True
+    generation: int = 0
+
+
+# --- what the cluster holds (catalog) --------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePort:
+    """One port of a Service. `target` is `targetPort` as written: a number or a name."""
+
+    port: int
+    name: str = ""
+    protocol: str = "TCP"
+    target: int | str = 0
+    app_protocol: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One pod behind a Service, as its EndpointSlice tells it.
+
+    `ports` maps the ServicePort's *name* to the number in that endpoint's own slice, because a
+    targetPort by name may differ between pods. `ready` already obeys publishNotReadyAddresses.
+    """
+
+    pod: str
+    ip: str = ""
+    ready: bool = True
+    hostname: str = ""
+    ports: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A Service and the endpoints behind it."""
+
+    namespace: str
+    name: str
+    ports: tuple[ServicePort, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
+    headless: bool = False
+    external_name: str = ""
+    selector: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def key(self) -> str:
+        """`service.namespace`, as people write it."""
+        return f"{self.name}.{self.namespace}"
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceSeen:
+    """One namespace of the catalog. `synced` is False until the first complete list."""
+
+    services: tuple[Service, ...] = ()
+    synced: bool = False
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogSeen:
+    """Everything that the catalog knows at this moment. `problem` concerns the whole cluster."""
+
+    cluster: ClusterRef | None = None
+    namespaces: Mapping[str, NamespaceSeen] = field(default_factory=lambda: MappingProxyType({}))
+    problem: Problem | None = None
+
+
+# --- what the engine has made of it ----------------------------------------------------------
+
+
+class ServiceState(StrEnum):
+    """State of one forwarded service, as the status shows it."""
+
+    READY = "Ready"
+    WAITING = "Waiting"
+    FAILED = "Failed"
+    NOT_FORWARDED = "NotForwarded"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSeen:
+    """One service as it answers now: names that resolve, its address, ports that listen."""
+
+    namespace: str
+    service: str
+    state: ServiceState
+    address: str = ""
+    ports: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSeen:
+    """What an engine shows. `generation` is the one that it has started; problems are engine-wide."""
+
+    name: str
+    generation: int = 0
+    services: tuple[ServiceSeen, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+# --- becoming root ---------------------------------------------------------------------------
+
+
+class AuthorityState(StrEnum):
+    """The state machine of becoming root (`privileged/authority.py`)."""
+
+    ASKING = "Asking"
+    WAITING = "WaitingForAuthorization"
+    AUTHORIZED = "Authorized"
+    LOST = "AuthorizationLost"
+    SUPERSEDED = "Superseded"
+
+
+@dataclass(frozen=True, slots=True)
+class AuthoritySeen:
+    """Where the authorisation stands. `way` names how root came; `session` counts helpers."""
+
+    state: AuthorityState
+    problem: Problem | None = None
+    way: str = ""
+    session: int = 0
