@@ -37,6 +37,8 @@ class Reason(StrEnum):
     PORT_TAKEN = "PortTaken"
     ADDRESS_TAKEN = "AddressTaken"
     NAME_TAKEN = "NameTaken"
+    NAME_REFUSED = "NameRefused"
+    NAME_ELSEWHERE = "NameElsewhere"
     SHADOWS_PUBLIC_NAME = "ShadowsPublicName"
     LIMIT_REACHED = "LimitReached"
 

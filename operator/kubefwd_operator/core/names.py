@@ -1,0 +1,212 @@
+"""Names: which of a service's names are published, and who wins one that two services have.
+
+How a name is spelled is the helper's business (`root/helper/names.py`, re-exported here): both
+sides of the privilege boundary share it, and root alone turns an entry into text. Decided here are
+the two switches of an entry, `bare` and `short`:
+
+- the long forms (`S.N.svc`, `S.N.svc.cluster.local`) are always there and belong to one service;
+- the short form `S.N` is left out when root refuses it, or when N is a public top-level domain and
+  a policy, not the developer himself, brought the namespace in;
+- the bare form `S` goes to the first namespace in order that has such a service.
+
+Pods of headless services have the same forms with `P.` in front. Two services can come to one name
+(pod `web-0` of `db` has the bare name `web-0.db`, service `web-0` of namespace `db` the short one):
+the longer form wins, services win over pods, earlier namespaces over later ones, and the loser
+goes without. One name never means two services.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from kubefwd_operator.core.model import Desired, Problem, Source
+from kubefwd_operator.core.reason import Reason
+from kubefwd_operator.core.tlds import TLDS
+from kubefwd_operator.root.helper.names import HostsEntry, is_label, refused, spell
+
+__all__ = ["HostsEntry", "Placed", "Published", "is_label", "publish", "refused", "spell"]
+
+MAX_ENTRIES = 4096
+"""What the helper accepts in one `hosts` request."""
+
+MAX_BYTES = 900_000
+"""What entries may weigh on the wire, so that a request stays below its limit of 1 MiB."""
+
+_FRAME_BYTES = 110
+"""What the JSON around an entry's values takes, generously."""
+
+ServiceKey = tuple[str, str]
+"""(namespace, service)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A service that an engine has given its addresses.
+
+    `addresses` is what `S...` resolves to: one for an ordinary service, those of all ready
+    endpoints for a headless one. `pods` are (hostname, address) of a headless service's endpoints.
+    """
+
+    namespace: str
+    service: str
+    addresses: tuple[str, ...]
+    pods: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def key(self) -> ServiceKey:
+        """(namespace, service), the key of the mappings in `Published`."""
+        return (self.namespace, self.service)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The whole block of this instance, and by service what it is called and what it lacks."""
+
+    entries: tuple[HostsEntry, ...]
+    names: Mapping[ServiceKey, tuple[str, ...]]
+    problems: Mapping[ServiceKey, tuple[Problem, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """One owner of names: a service, or one pod of it."""
+
+    entry: HostsEntry
+    addresses: tuple[str, ...]
+
+    @property
+    def key(self) -> ServiceKey:
+        return (self.entry.namespace, self.entry.service)
+
+
+def publish(services: Iterable[Placed], desired: Desired) -> Published:
+    """Decide names for services of desired namespaces; those of other namespaces are left out."""
+    order = {namespace.name: place for place, namespace in enumerate(desired.namespaces)}
+    placed = sorted(
+        (service for service in services if service.namespace in order),
+        key=lambda service: (order[service.namespace], service.service),
+    )
+    desk = _Desk(desired)
+    units = desk.decide([unit for service in placed for unit in _units(service)])
+    entries = [unit.entry._replace(ip=ip) for unit in units for ip in unit.addresses]
+    kept, dropped = _within_limits(entries)
+    for entry in dropped:
+        desk.report((entry.namespace, entry.service), _LIMIT)
+    return Published(
+        entries=kept,
+        names=_names({service.key for service in placed}, kept),
+        problems={service.key: tuple(desk.problems.get(service.key, ())) for service in placed},
+    )
+
+
+def _units(service: Placed) -> Iterable[_Unit]:
+    entry = HostsEntry("", service.service, service.namespace, short=False)
+    yield _Unit(entry, service.addresses)
+    for hostname, address in service.pods:
+        yield _Unit(entry._replace(pod=hostname), (address,))
+
+
+class _Desk:
+    """Hands out names: whoever asks first owns one. What a service does not get is reported."""
+
+    def __init__(self, desired: Desired) -> None:
+        self.bare_names = desired.bare_names
+        self.sources = {namespace.name: namespace.source for namespace in desired.namespaces}
+        self.owners: dict[str, HostsEntry] = {}
+        self.problems: dict[ServiceKey, list[Problem]] = {}
+
+    def decide(self, units: list[_Unit]) -> list[_Unit]:
+        """Long forms for all, then short ones, then bare ones; services before pods in each."""
+        for unit in units:
+            for name in spell(unit.entry):
+                self.owners.setdefault(name, _owner(unit.entry))
+        ranked = sorted(units, key=lambda unit: bool(unit.entry.pod))
+        ranked = [self._grant(unit, unit.entry._replace(short=True)) for unit in ranked]
+        if self.bare_names:
+            ranked = [self._grant(unit, unit.entry._replace(bare=True)) for unit in ranked]
+        return ranked
+
+    def report(self, key: ServiceKey, problem: Problem) -> None:
+        """Note a problem of this service, once."""
+        noted = self.problems.setdefault(key, [])
+        if problem not in noted:
+            noted.append(problem)
+
+    def _grant(self, unit: _Unit, wanted: HostsEntry) -> _Unit:
+        (name,) = set(spell(wanted)) - set(spell(unit.entry))
+        problem, granted = self._judge(name, unit.entry)
+        if problem and not wanted.pod:
+            self.report(unit.key, problem)
+        return replace(unit, entry=wanted) if granted else unit
+
+    def _judge(self, name: str, entry: HostsEntry) -> tuple[Problem | None, bool]:
+        """What is wrong with giving this name to this entry, and whether it gets it."""
+        instead = f"use '{spell(entry)[0]}'"
+        if sentence := refused(name):
+            return Problem(Reason.NAME_REFUSED, f"{sentence} To reach it, {instead}."), False
+        owner = self.owners.setdefault(name, _owner(entry))
+        if owner != _owner(entry):
+            return Problem(Reason.NAME_ELSEWHERE, _elsewhere(name, owner, entry, instead)), False
+        if not _is_public(name):
+            return None, True
+        invited = self.sources[entry.namespace] is not Source.POLICY
+        return Problem(Reason.SHADOWS_PUBLIC_NAME, _shadows(name, entry, invited)), invited
+
+
+def _owner(entry: HostsEntry) -> HostsEntry:
+    return HostsEntry("", entry.service, entry.namespace, entry.pod)
+
+
+def _is_public(name: str) -> bool:
+    first, _, rest = name.partition(".")
+    return bool(first and rest) and rest.rpartition(".")[2] in TLDS
+
+
+def _elsewhere(name: str, owner: HostsEntry, entry: HostsEntry, instead: str) -> str:
+    if owner.namespace == entry.namespace or owner.pod:
+        return f"The name '{name}' means '{spell(owner)[-1]}': {instead}."
+    return (
+        f"The name '{name}' belongs to namespace '{owner.namespace}', which comes first: {instead}, "
+        f"or list '{entry.namespace}' first in the argument `namespaces`."
+    )
+
+
+def _shadows(name: str, entry: HostsEntry, invited: bool) -> str:
+    domain, long = name.rpartition(".")[2], spell(entry)[-1]
+    if invited:
+        return (
+            f"The name '{name}' hides an internet name on this machine, since '.{domain}' is a "
+            f"public top-level domain, and browsers may insist on HTTPS for it: use '{long}'."
+        )
+    return (
+        f"The name '{name}' is not published, since '.{domain}' is a public top-level domain and "
+        f"only a policy asked for the namespace: use '{long}', or list '{entry.namespace}' in the "
+        "argument `namespaces`."
+    )
+
+
+_LIMIT = Problem(
+    Reason.LIMIT_REACHED,
+    f"Not all names are published: the helper takes at most {MAX_ENTRIES} hosts entries. "
+    "Forward fewer namespaces: list those that you do not need in the argument `exclude`.",
+)
+
+
+def _within_limits(
+    entries: list[HostsEntry],
+) -> tuple[tuple[HostsEntry, ...], tuple[HostsEntry, ...]]:
+    """The entries that fit one `hosts` request, and those that do not: the last ones."""
+    weight = 0
+    for count, entry in enumerate(entries):
+        weight += _FRAME_BYTES + len(entry.service) + len(entry.namespace) + len(entry.pod)
+        if count == MAX_ENTRIES or weight > MAX_BYTES:
+            return tuple(entries[:count]), tuple(entries[count:])
+    return tuple(entries), ()
+
+
+def _names(
+    keys: Iterable[ServiceKey], entries: Iterable[HostsEntry]
+) -> dict[ServiceKey, tuple[str, ...]]:
+    names: dict[ServiceKey, dict[str, None]] = {key: {} for key in keys}
+    for entry in entries:
+        names[(entry.namespace, entry.service)].update(dict.fromkeys(spell(entry)))
+    return {key: tuple(own) for key, own in names.items()}

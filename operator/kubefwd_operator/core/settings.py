@@ -1,0 +1,144 @@
+"""Settings: the extension's arguments, validated once, wherever they come from.
+
+`config.py` collects raw strings (from the environment that the Tiltfile fills, or from a command
+line); `parse` turns them into a frozen `Settings` or raises one `SettingsError` that lists every
+bad argument, so that a developer corrects his Tiltfile once and not once per mistake.
+An argument that is missing or blank has its default.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+from kubefwd_operator.core.errors import SettingsError
+from kubefwd_operator.core.names import is_label
+
+_T = TypeVar("_T")
+
+LINGER_SECONDS = range(301)
+"""What the helper accepts in `hello`: 0 to 300 seconds."""
+
+_INSTANCE = re.compile(r"[a-z0-9-]{1,32}")
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off"})
+
+
+class EngineChoice(StrEnum):
+    """The engines that this release has. `auto` takes the best that the machine offers."""
+
+    AUTO = "auto"
+    NATIVE = "native"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the developer asked for. `linger` is in seconds; `instance` tells two Tilts apart."""
+
+    namespaces: tuple[str, ...] = ()
+    exclude: frozenset[str] = frozenset()
+    engine: EngineChoice = EngineChoice.AUTO
+    linger: int = 30
+    bare_names: bool = True
+    instance: str = "tilt-10350"
+
+
+_DEFAULT = Settings()
+
+ARGUMENTS = ("namespaces", "exclude", "engine", "linger", "bare_names", "instance")
+"""The keys that `parse` reads, spelled as in the Tiltfile."""
+
+
+def parse(raw: Mapping[str, str]) -> Settings:
+    """Validate raw arguments (keys as in `ARGUMENTS`) into Settings.
+
+    Lists are separated by commas or white space. Raises SettingsError with one line per bad
+    argument, each saying what is wrong and what to do.
+    """
+    reader = _Reader(raw)
+    settings = Settings(
+        namespaces=reader.namespaces("namespaces"),
+        exclude=frozenset(reader.namespaces("exclude")),
+        engine=reader.read("engine", _engine, _DEFAULT.engine),
+        linger=reader.read("linger", _linger, _DEFAULT.linger),
+        bare_names=reader.read("bare_names", _boolean, _DEFAULT.bare_names),
+        instance=reader.read("instance", _instance, _DEFAULT.instance),
+    )
+    errors = [*reader.errors, *_unknown(raw), *_contradictions(settings)]
+    if errors:
+        raise SettingsError("\n".join(errors))
+    return settings
+
+
+class _Reader:
+    """Reads one argument after the other and collects what is wrong with them."""
+
+    def __init__(self, raw: Mapping[str, str]) -> None:
+        self.raw = raw
+        self.errors: list[str] = []
+
+    def read(self, key: str, convert: Callable[[str], _T], default: _T) -> _T:
+        """The converted argument, or the default when it is blank or wrong."""
+        text = self.raw.get(key, "").strip()
+        try:
+            return convert(text) if text else default
+        except ValueError as error:
+            self.errors.append(f"{key}: {error}")
+            return default
+
+    def namespaces(self, key: str) -> tuple[str, ...]:
+        """A list of namespace names, each checked on its own."""
+        names = tuple(name for name in re.split(r"[\s,]+", self.raw.get(key, "")) if name)
+        self.errors += [f"{key}: {sentence}" for sentence in _bad_names(names)]
+        return names
+
+
+def _bad_names(names: tuple[str, ...]) -> Iterable[str]:
+    for name in dict.fromkeys(names):
+        if not is_label(name):
+            yield (
+                f"'{name}' is not the name of a namespace: use lower-case letters, digits and "
+                "'-', at most 63 characters, with a letter or digit at both ends"
+            )
+        elif names.count(name) > 1:
+            yield f"'{name}' is listed {names.count(name)} times: list it once"
+
+
+def _engine(text: str) -> EngineChoice:
+    if text == "kubefwd":
+        raise ValueError("'kubefwd' is not available in this release: use 'native' or 'auto'")
+    if text not in list(EngineChoice):
+        raise ValueError(f"'{text}' is not an engine: use 'auto' or 'native'")
+    return EngineChoice(text)
+
+
+def _linger(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) in LINGER_SECONDS):
+        raise ValueError(f"'{text}' is not a whole number of seconds from 0 to 300: give one")
+    return int(text)
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in _TRUE | _FALSE:
+        raise ValueError(f"'{text}' is neither true nor false: use 'true' or 'false'")
+    return text.lower() in _TRUE
+
+
+def _instance(text: str) -> str:
+    if not _INSTANCE.fullmatch(text):
+        raise ValueError(
+            f"'{text}' cannot name an instance: use 1 to 32 lower-case letters, digits and '-'"
+        )
+    return text
+
+
+def _unknown(raw: Mapping[str, str]) -> Iterable[str]:
+    for key in sorted(set(raw) - set(ARGUMENTS)):
+        yield f"{key}: there is no such argument: use one of {', '.join(ARGUMENTS)}"
+
+
+def _contradictions(settings: Settings) -> Iterable[str]:
+    for name in dict.fromkeys(settings.namespaces):
+        if name in settings.exclude:
+            yield f"exclude: '{name}' is also in namespaces: take it out of one of the two"
