@@ -1,0 +1,219 @@
+"""Tilt's objects, read and written through pykube-ng in one worker thread.
+
+Truth is a list: Tilt's watch loses deletions and replays everything else (facts/tilt.md 4). A
+`read` is one job in the thread: list the kinds that a pass needs, get our own ConfigMaps.
+Written are only ConfigMaps of ours: one that Tilt made is refused, whatever its name.
+
+pykube-ng would write the certificate authority into a guessable file in /tmp, and requests would
+send loopback through the developer's proxy; neither happens here.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pykube
+import requests
+from pykube.exceptions import HTTPError
+from pykube.objects import APIObject
+
+from kubefwd_operator.core.errors import TiltConflict, TiltError, TiltGone
+from kubefwd_operator.tilt.session import TiltAccess
+from kubefwd_operator.tilt.worker import Worker
+
+_T = TypeVar("_T")
+Raw = Mapping[str, Any]
+"""One object as Tilt's apiserver gives it."""
+
+CONNECT_SECONDS, READ_SECONDS, CALL_SECONDS = 2.0, 5.0, 8.0
+"""Time-outs: of a connection, of a silence within an answer, and of a whole call."""
+
+STATUS, MEMORY = "kubefwd:status", "kubefwd:memory"
+"""The ConfigMaps that the operator owns."""
+
+LABELS = {"app.kubernetes.io/managed-by": "kubefwd-operator"}
+
+
+class TiltObject(APIObject):  # type: ignore[misc]  # pykube-ng is untyped
+    """A kind of Tilt's apiserver; all of them are cluster-scoped."""
+
+    version = "tilt.dev/v1alpha1"
+
+
+class KubernetesDiscovery(TiltObject):
+    """What Tilt watches in the cluster for one resource."""
+
+    endpoint, kind = "kubernetesdiscoveries", "KubernetesDiscovery"
+
+
+class KubernetesApply(TiltObject):
+    """What Tilt has deployed for one resource."""
+
+    endpoint, kind = "kubernetesapplys", "KubernetesApply"
+
+
+class Cluster(TiltObject):
+    """A cluster that Tilt is connected to."""
+
+    endpoint, kind = "clusters", "Cluster"
+
+
+class UIButton(TiltObject):
+    """A button in Tilt's page."""
+
+    endpoint, kind = "uibuttons", "UIButton"
+
+
+class Session(TiltObject):
+    """The running `tilt up` itself."""
+
+    endpoint, kind = "sessions", "Session"
+
+
+class ConfigMap(TiltObject):
+    """Strings by key; it has no status and no owner unless Tilt made it."""
+
+    endpoint, kind = "configmaps", "ConfigMap"
+
+
+@dataclass(frozen=True, slots=True)
+class TiltObjects:
+    """Everything that one pass looks at, as it was within one read. `maps` are ours, by name."""
+
+    discoveries: tuple[Raw, ...] = ()
+    applies: tuple[Raw, ...] = ()
+    clusters: tuple[Raw, ...] = ()
+    buttons: tuple[Raw, ...] = ()
+    sessions: tuple[Raw, ...] = ()
+    maps: Mapping[str, Raw] = field(default_factory=dict)
+
+    def data(self, name: str) -> dict[str, str] | None:
+        """Give the data of one of our ConfigMaps; None when it does not exist."""
+        found = self.maps.get(name)
+        return None if found is None else dict(found.get("data") or {})
+
+
+class TiltClient:
+    """Reads and writes one Tilt. Every call raises TiltGone, TiltConflict or TiltError only."""
+
+    def __init__(self, access: TiltAccess, private: Path) -> None:
+        """`private` is a directory of the developer's alone, mode 0700, for the authority file."""
+        self._api = _http_client(access, _authority_file(access, private))
+        self._worker = Worker("tilt")
+
+    async def read(self) -> TiltObjects:
+        """List what a pass needs."""
+        return await self._call(self._read)
+
+    async def write(self, name: str, data: Mapping[str, str], seen: Raw | None) -> None:
+        """Create our ConfigMap, or replace the one that was `seen`.
+
+        Raises TiltConflict when it is not any more what was seen: read again.
+        """
+        await self._call(lambda: self._write(name, dict(data), seen))
+
+    async def run(self, function: Callable[[], _T]) -> _T:
+        """Run something slow and harmless (parsing) in the thread, off the event loop."""
+        return await self._worker.run(function, CALL_SECONDS)
+
+    def close(self) -> None:
+        """Give up; a call at hand ends by itself, and nobody waits for it."""
+        self._worker.close()
+
+    async def _call(self, function: Callable[[], _T]) -> _T:
+        try:
+            with _mapped():
+                return await self._worker.run(function, CALL_SECONDS)
+        except TimeoutError as error:
+            raise TiltError(f"Tilt has not answered within {CALL_SECONDS:.0f} s.") from error
+
+    def _read(self) -> TiltObjects:
+        return TiltObjects(
+            discoveries=self._list(KubernetesDiscovery),
+            applies=self._list(KubernetesApply),
+            clusters=self._list(Cluster),
+            buttons=self._list(UIButton),
+            sessions=self._list(Session),
+            maps={name: raw for name in (STATUS, MEMORY) if (raw := self._get(name)) is not None},
+        )
+
+    def _list(self, kind: type[TiltObject]) -> tuple[Raw, ...]:
+        # Raw, not through Query's objects: those copy each, a third of a core at 1,000 objects.
+        return tuple(kind.objects(self._api).execute().json().get("items") or ())
+
+    def _get(self, name: str) -> Raw | None:
+        found = ConfigMap.objects(self._api).get_or_none(name=name)
+        return None if found is None else found.obj
+
+    def _write(self, name: str, data: dict[str, str], seen: Raw | None) -> None:
+        if seen is None:
+            metadata = {"name": name, "labels": LABELS}
+            body = {"apiVersion": TiltObject.version, "kind": ConfigMap.kind, "metadata": metadata}
+            ConfigMap(self._api, body | {"data": data}).create()
+        elif seen["metadata"].get("ownerReferences"):
+            raise TiltError(
+                f"The ConfigMap {name} belongs to a Tiltfile: rename it there, this name is ours."
+            )
+        else:
+            target = ConfigMap(self._api, dict(seen) | {"data": data})
+            response = self._api.put(**target.api_kwargs(data=json.dumps(target.obj)))
+            self._api.raise_for_status(response)
+
+
+def _http_client(access: TiltAccess, authority: Path) -> Any:
+    name = access.context
+    cluster = {"server": access.server, "certificate-authority": str(authority)}
+    document = {
+        "clusters": [{"name": name, "cluster": cluster}],
+        "users": [{"name": name, "user": {"token": access.token}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+    }
+    config = pykube.KubeConfig(document, current_context=name)
+    client = pykube.HTTPClient(config, timeout=(CONNECT_SECONDS, READ_SECONDS))
+    client.session.trust_env = False
+    client.session.headers["Accept-Encoding"] = "identity"
+    return client
+
+
+def _authority_file(access: TiltAccess, private: Path) -> Path:
+    path = private / f"{access.context}.crt"
+    fresh = path.with_suffix(".new")
+    fresh.write_text(access.ca)
+    fresh.replace(path)
+    return path
+
+
+@contextmanager
+def _mapped() -> Iterator[None]:
+    """Turn what pykube-ng and requests raise into our own errors."""
+    try:
+        yield
+    except requests.Timeout as error:
+        raise TiltError("Tilt's apiserver is slow: a call has timed out.") from error
+    except requests.ConnectionError as error:
+        raise TiltGone("Tilt's apiserver does not answer any more.") from error
+    except (HTTPError, requests.HTTPError) as error:
+        raise _refusal(_code(error)) from error
+    except requests.RequestException as error:
+        raise TiltError(f"Talking to Tilt failed: {type(error).__name__}.") from error
+
+
+def _code(error: HTTPError | requests.HTTPError) -> int:
+    if isinstance(error, HTTPError):
+        return int(error.code)
+    return error.response.status_code if error.response is not None else 0
+
+
+def _refusal(code: int) -> TiltError:
+    if code == HTTPStatus.CONFLICT:
+        return TiltConflict("The object has changed meanwhile.")
+    if code == HTTPStatus.FORBIDDEN:
+        # Tilt never says 401; a token that it does not know is another Tilt's (facts/tilt.md 3).
+        return TiltGone("Another Tilt answers at the address of ours.")
+    if code == HTTPStatus.NOT_FOUND:
+        return TiltError("This Tilt lacks a kind that is needed: install Tilt 0.37 or newer.")
+    return TiltError(f"Tilt's apiserver answered with status {code}.")
