@@ -1,0 +1,58 @@
+"""How names are spelled, and which ones root refuses. Pure; `core/names.py` imports it too.
+
+Root takes labels and builds every name itself, so no ready-made name can reach /etc/hosts. What it
+refuses are names whose theft hurts the machine beyond forwarding: its own, and public ones.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+CLUSTER_SUFFIX = ".svc.cluster.local"
+RESERVED = frozenset({"localhost", "broadcasthost", "wpad", "isatap"})
+# `S.N` in one of these would shadow a public or a local domain.
+PUBLIC_SUFFIXES = frozenset(
+    "com net org edu gov mil int arpa local localhost internal home lan corp".split()  # noqa: SIM905 - a list is 14 lines
+)
+
+
+class HostsEntry(NamedTuple):
+    """One address and whose it is. `bare` publishes `S`, `short` publishes `S.N`."""
+
+    ip: str
+    service: str
+    namespace: str
+    pod: str = ""
+    bare: bool = False
+    short: bool = True
+
+
+def is_label(text: str) -> bool:
+    """Whether `text` is a DNS-1123 label: at most 63 of a-z, 0-9 and inner dashes."""
+    return _LABEL.fullmatch(text) is not None
+
+
+def spell(entry: HostsEntry) -> tuple[str, ...]:
+    """Every name of an entry, as in the cluster; a pod's names have the pod in front."""
+    head = f"{entry.pod}.{entry.service}" if entry.pod else entry.service
+    short = f"{head}.{entry.namespace}"
+    bare = (head,) if entry.bare else ()
+    return (*bare, *((short,) if entry.short else ()), f"{short}.svc", f"{short}{CLUSTER_SUFFIX}")
+
+
+def refused(name: str, machine: Iterable[str] = ()) -> str:
+    """Why root does not publish this name, as a sentence; empty when it does.
+
+    `machine` holds the machine's own names, which only the root side knows.
+    """
+    head, *rest = name.split(".")
+    if len(name) > 253 or not all(map(is_label, [head, *rest])):
+        return "It is not a DNS-1123 name."
+    if name in RESERVED or (not rest and head.startswith("ip6-")):
+        return "The machine needs this name for itself."
+    if name in machine:
+        return "It is this machine's own name."
+    if rest and rest[-1] in PUBLIC_SUFFIXES and not name.endswith(CLUSTER_SUFFIX):
+        return f"Names in .{rest[-1]} belong to the internet or the local network."
+    return ""
