@@ -1,0 +1,61 @@
+# Everything runs from .venv, made here from the newest Python 3.11+ on PATH. Nothing else is kept
+# inside the checkout. Paths in here are relative, so a checkout may stand in a path with spaces.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check check-shell unit lock bench system clean
+
+PYTHON := .venv/bin/python
+READY := .venv/ready
+ARGS ?=
+# Scenarios that run side by side. Each is a whole cluster, so this is not the number of cores.
+WORKERS ?= 2
+
+help: ## This list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+
+demo: system $(READY) ## The lab, with Tilt's page, until Ctrl-C. ARGS=--once ends after the table
+	@$(PYTHON) -m tests.lab.demo $(ARGS)
+
+test: system $(READY) ## Every tier: unit, contract, e2e
+	@status=0; \
+	$(PYTHON) -m pytest tests/unit tests/contract $(ARGS) || status=1; \
+	$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile tests/e2e $(ARGS) || status=1; \
+	exit $$status
+
+check: $(READY) check-shell ## Format, lint, types, layers, and the unit tests
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy
+	cd operator && ../$(PYTHON) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()' --config ../pyproject.toml --no-cache
+	$(PYTHON) -m vermin --target=3.9- --violations --no-tips --eval-annotations operator/kubefwd_operator/root
+	$(PYTHON) -m pytest tests/unit
+
+check-shell:
+	@if command -v shellcheck >/dev/null; then \
+	    echo 'shellcheck'; git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck; \
+	else echo 'make check: shellcheck is not installed: shell scripts go unchecked'; fi
+
+unit: $(READY) ## The unit tests alone
+	$(PYTHON) -m pytest tests/unit $(ARGS)
+
+bench: system $(READY) ## Measure, and write docs/benchmarks.md from what was measured
+	$(PYTHON) -m tests.bench $(ARGS)
+
+# Resolved for every platform at once; all files of a release are hashed, and no address is written.
+COMPILE = UV_CUSTOM_COMPILE_COMMAND='make lock' $(PYTHON) -m uv pip compile --quiet --universal \
+	--python-version 3.11 --generate-hashes --no-annotate $(ARGS) pyproject.toml
+
+lock: $(READY) ## Pin and hash the requirements again. ARGS=--upgrade takes the latest of all
+	$(COMPILE) --output-file operator/requirements.txt
+	$(COMPILE) --group dev --constraint operator/requirements.txt --output-file tests/requirements.txt
+
+system: ## What the lab needs of Debian, installed when it is missing (root, or sudo)
+	@sh .ci/system.sh
+
+# A venv that works is brought up to date, one that does not is made anew.
+$(READY): tests/requirements.txt .ci/venv.sh operator/bootstrap.sh
+	@sh .ci/venv.sh
+
+clean: ## Remove .venv and what the tools left
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
