@@ -139,7 +139,7 @@ class _Desk:
         return replace(unit, entry=wanted) if granted else unit
 
     def _judge(self, name: str, entry: HostsEntry) -> tuple[Problem | None, bool]:
-        """What is wrong with giving this name to this entry, and whether it gets it."""
+        """Say what is wrong with giving this name to this entry, and whether it gets it."""
         instead = f"use '{spell(entry)[0]}'"
         if sentence := refused(name):
             return Problem(Reason.NAME_REFUSED, f"{sentence} To reach it, {instead}."), False
@@ -165,8 +165,8 @@ def _elsewhere(name: str, owner: HostsEntry, entry: HostsEntry, instead: str) ->
     if owner.namespace == entry.namespace or owner.pod:
         return f"The name '{name}' means '{spell(owner)[-1]}': {instead}."
     return (
-        f"The name '{name}' belongs to namespace '{owner.namespace}', which comes first: {instead}, "
-        f"or list '{entry.namespace}' first in the argument `namespaces`."
+        f"The name '{name}' belongs to namespace '{owner.namespace}', which comes first: "
+        f"{instead}, or list '{entry.namespace}' first in the argument `namespaces`."
     )
 
 
@@ -194,7 +194,7 @@ _LIMIT = Problem(
 def _within_limits(
     entries: list[HostsEntry],
 ) -> tuple[tuple[HostsEntry, ...], tuple[HostsEntry, ...]]:
-    """The entries that fit one `hosts` request, and those that do not: the last ones."""
+    """Split off the last entries, those that do not fit one `hosts` request."""
     weight = 0
     for count, entry in enumerate(entries):
         weight += _FRAME_BYTES + len(entry.service) + len(entry.namespace) + len(entry.pod)

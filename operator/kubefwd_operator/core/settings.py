@@ -79,7 +79,7 @@ class _Reader:
         self.errors: list[str] = []
 
     def read(self, key: str, convert: Callable[[str], _T], default: _T) -> _T:
-        """The converted argument, or the default when it is blank or wrong."""
+        """Convert an argument; the default when it is blank or wrong."""
         text = self.raw.get(key, "").strip()
         try:
             return convert(text) if text else default
@@ -88,7 +88,7 @@ class _Reader:
             return default
 
     def namespaces(self, key: str) -> tuple[str, ...]:
-        """A list of namespace names, each checked on its own."""
+        """Split a list of namespace names and check each."""
         names = tuple(name for name in re.split(r"[\s,]+", self.raw.get(key, "")) if name)
         self.errors += [f"{key}: {sentence}" for sentence in _bad_names(names)]
         return names

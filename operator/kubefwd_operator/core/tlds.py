@@ -2,12 +2,11 @@
 
 A namespace `web` makes `shop.web`, which may exist on the internet; `names.py` then publishes that
 form only for namespaces that the developer brought in himself. The list is IANA's
-`tlds-alpha-by-domain.txt`, version 2026111700, as Hypothesis vendors it (public facts). Left out are
-the `xn--` names, which nobody calls a namespace. A stale list costs nothing but a missing notice.
+`tlds-alpha-by-domain.txt`, version 2026111700, as Hypothesis vendors it (facts, not code). Left
+out are the `xn--` names, which nobody calls a namespace. A stale list costs a notice, no more.
 """
 
-TLDS = frozenset(
-    """
+_LIST = """
 aaa aarp abb abbott abbvie abc able abogado abudhabi ac academy accenture accountant accountants aco
 actor ad ads adult ae aeg aero aetna af afl africa ag agakhan agency ai aig airbus airforce airtel
 akdn al alibaba alipay allfinanz allstate ally alsace alstom am amazon americanexpress
@@ -85,5 +84,7 @@ walter wang wanggou watch watches weather weatherchannel web webcam weber websit
 weir wf whoswho wien wiki williamhill win windows wine winners wme woodside work works world wow ws
 wtc wtf xbox xerox xihuan xin xxx xyz yachts yahoo yamaxun yandex ye yodobashi yoga yokohama you
 youtube yt yun za zappos zara zero zip zm zone zuerich zw
-""".split()
-)
+"""
+
+TLDS = frozenset(_LIST.split())
+"""Top-level domains in ASCII, lower case, without dots."""
