@@ -1,1 +1,1 @@
-""""""
+"""The developer's cluster: credentials, a raw JSON client, and the catalog of services."""

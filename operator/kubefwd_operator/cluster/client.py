@@ -1,0 +1,279 @@
+"""The cluster's API as raw JSON: get, watch, and the WebSockets that dials are made of.
+
+kubernetes.aio's ApiClient carries the requests, with a Configuration that is filled here from an
+`Access` and nothing else; its models and typed APIs are never loaded. Everything that a connection
+needs (TLS context, proxy, keepalive) lives in the one connector that ApiClient and WebSockets
+share, called a lane. A grant with another TLS context (a plugin's new client certificate) gets a
+new lane: old connections would still show the old certificate.
+
+Every wait has an end: connecting 10 s, silence within an answer 20 s, an answer 60 s, a watch
+without a word 90 s (bookmarks come about every minute). A link that is dead without a word is
+noticed by TCP keepalive within some 15 s, where the platform has it.
+
+Raises only the ClusterError family, see failures.py.
+"""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, cast
+
+import aiohttp
+from kubernetes.aio.client.api_client import ApiClient
+from kubernetes.aio.client.configuration import Configuration
+from multidict import CIMultiDict
+from yarl import URL
+
+from kubefwd_operator import __version__
+from kubefwd_operator.cluster import failures
+from kubefwd_operator.cluster.credentials import Access, Grant
+from kubefwd_operator.cluster.failures import Asked, Gone
+from kubefwd_operator.cluster.proxy import SocksConnector
+
+__all__ = ["ClusterClient", "Gone"]
+
+CONNECT, SILENCE, ANSWER, WATCH_SILENCE = 10.0, 20.0, 60.0, 90.0
+"""Seconds: to connect, between two pieces of an answer, for an answer, between two events."""
+
+_WATCH_SECONDS = "270"
+_WIRE_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
+
+Json = dict[str, Any]
+
+
+class ClusterClient:
+    """One cluster, asked with one `Access`. Build it inside the running loop; `close()` it."""
+
+    def __init__(self, access: Access, *, watch_silence: float = WATCH_SILENCE) -> None:
+        self._access = access
+        self._host = failures.host_of(access.server)
+        self._watch_silence = watch_silence
+        self._lane: _Lane | None = None
+        self._retired: list[_Lane] = []
+
+    @property
+    def context(self) -> str:
+        """The kubeconfig's context, for messages."""
+        return self._access.context
+
+    async def get(self, path: str, **query: str) -> Json:
+        """GET one object or list; `path` begins with /api or /apis."""
+        timeout = aiohttp.ClientTimeout(
+            total=ANSWER, connect=CONNECT, sock_connect=CONNECT, sock_read=SILENCE
+        )
+        response = await self._request(path, query, timeout)
+        try:
+            body = await response.read()
+            document = json.loads(body)
+        except ValueError as error:
+            raise failures.not_kubernetes(self._host) from error
+        except _WIRE_ERRORS as error:
+            raise failures.of_exception(error, self._host) from error
+        finally:
+            response.release()
+        if not isinstance(document, dict):
+            raise failures.not_kubernetes(self._host)
+        return document
+
+    async def watch(self, path: str, resource_version: str, **query: str) -> AsyncIterator[Json]:
+        """Yield watch events from `resource_version` on; ends when the server or the link ends it.
+
+        An error before the first byte is raised; Gone when the version is too old.
+        """
+        query = {
+            **query, "watch": "true", "resourceVersion": resource_version,
+            "allowWatchBookmarks": "true", "timeoutSeconds": _WATCH_SECONDS,
+        }  # fmt: skip
+        timeout = aiohttp.ClientTimeout(
+            total=None, connect=CONNECT, sock_connect=CONNECT, sock_read=self._watch_silence
+        )
+        response = await self._request(path, query, timeout)
+        try:
+            async for line in _lines(response):
+                yield self._event(line, Asked.of(path, query))
+        finally:
+            response.close()
+
+    async def websocket(
+        self,
+        path: str,
+        *,
+        protocols: tuple[str, ...],
+        query: Mapping[str, str] | None = None,
+        heartbeat: float | None = None,
+    ) -> "aiohttp.ClientWebSocketResponse[bool]":
+        """Open a WebSocket: no compression, messages of any size, pings every `heartbeat` s."""
+        asked = Asked.of(path)
+        grant = await self._access.grant()
+        for attempt in range(2):
+            try:
+                result = await self._lane_of(grant).dial(
+                    self._url(path, query or {}), grant, protocols, heartbeat
+                )
+            except aiohttp.WSServerHandshakeError as error:
+                if error.status != 401:
+                    self._access.accept(grant)
+                    raise failures.of_dial(
+                        error.status, asked, context=self.context, host=self._host
+                    ) from error
+                grant = await self._after_401(grant, attempt)
+            except _WIRE_ERRORS as error:
+                raise failures.of_exception(error, self._host) from error
+            else:
+                self._access.accept(grant)
+                return result
+        raise self._access.refuse(grant)
+
+    async def close(self) -> None:
+        """End every connection, WebSockets and watches included."""
+        lanes = [*self._retired, *([self._lane] if self._lane else [])]
+        self._lane, self._retired = None, []
+        for lane in lanes:
+            await lane.close()
+        await self._access.close()
+
+    async def _request(
+        self, path: str, query: Mapping[str, str], timeout: aiohttp.ClientTimeout
+    ) -> aiohttp.ClientResponse:
+        """Send a GET, with one renewal of the credentials after a 401; the status is 200."""
+        grant = await self._access.grant()
+        for attempt in range(2):
+            try:
+                response = await self._lane_of(grant).send(self._url(path, query), grant, timeout)
+            except _WIRE_ERRORS as error:
+                raise failures.of_exception(error, self._host) from error
+            if response.status != 401:
+                self._access.accept(grant)
+                if response.status == 200:
+                    return response
+                response.release()
+                raise failures.of_status(
+                    response.status, Asked.of(path, query), context=self.context, host=self._host
+                )
+            response.release()
+            grant = await self._after_401(grant, attempt)
+        raise self._access.refuse(grant)
+
+    async def _after_401(self, grant: Grant, attempt: int) -> Grant:
+        if attempt:
+            raise self._access.refuse(grant)
+        return await self._access.renew(grant)
+
+    def _lane_of(self, grant: Grant) -> "_Lane":
+        """Give the lane of the grant's TLS context; an older one stays until `close`."""
+        if self._lane is None or self._lane.tls is not grant.tls:
+            if self._lane is not None:
+                self._retired.append(self._lane)
+            self._lane = _Lane(self._access, grant)
+        return self._lane
+
+    def _url(self, path: str, query: Mapping[str, str]) -> URL:
+        return URL(self._access.server + path).with_query(query)
+
+    def _event(self, line: bytes, asked: Asked) -> Json:
+        try:
+            event = json.loads(line)
+            kind, found = event["type"], event["object"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise failures.not_kubernetes(self._host) from error
+        if kind == "ERROR":
+            code = found.get("code") if isinstance(found, dict) else None
+            raise failures.of_status(
+                code if isinstance(code, int) else 500, asked, context=self.context, host=self._host
+            )
+        return cast("Json", event)
+
+
+async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """Split a stream into lines; a broken link or too long a silence is simply the end."""
+    rest = bytearray()
+    try:
+        async for chunk in response.content.iter_any():
+            rest += chunk
+            *whole, last = rest.split(b"\n") if b"\n" in chunk else [rest]
+            for line in whole:
+                if line.strip():
+                    yield bytes(line)
+            rest = bytearray(last)
+    except _WIRE_ERRORS:
+        return
+
+
+class _Lane:
+    """A connector, the ApiClient and the WebSocket session that share it."""
+
+    def __init__(self, access: Access, grant: Grant) -> None:
+        self.tls = grant.tls
+        self._server_name = access.tls_server_name or None
+        socks = access.proxy if access.proxy.startswith("socks") else ""
+        self._proxy = None if socks else access.proxy or None
+        options: dict[str, Any] = {"ssl": grant.tls or True, "limit": 0}
+        self._connector = (
+            SocksConnector(socks, **options)
+            if socks
+            else aiohttp.TCPConnector(socket_factory=_socket, **options)
+        )
+        shared = {
+            "connector": self._connector,
+            "trust_env": False,
+            "cookie_jar": aiohttp.DummyCookieJar(),
+        }
+        configuration = Configuration(
+            host=access.server,
+            tls_server_name=self._server_name,
+            proxy=self._proxy,
+            client_session_kwargs=shared,
+        )
+        self._api = ApiClient(configuration)
+        self._api.user_agent = f"kubefwd-operator/{__version__}"
+        self._session = aiohttp.ClientSession(connector_owner=False, **shared)
+
+    async def send(
+        self, url: URL, grant: Grant, timeout: aiohttp.ClientTimeout
+    ) -> aiohttp.ClientResponse:
+        answer = await self._api.call_api(
+            "GET", url, header_params=self._headers(grant), _request_timeout=timeout
+        )
+        return cast("aiohttp.ClientResponse", answer.response)
+
+    async def dial(
+        self, url: URL, grant: Grant, protocols: tuple[str, ...], heartbeat: float | None
+    ) -> "aiohttp.ClientWebSocketResponse[bool]":
+        async with asyncio.timeout(CONNECT + SILENCE):
+            return await self._session.ws_connect(
+                url,
+                protocols=protocols,
+                headers=self._headers(grant),
+                proxy=self._proxy,
+                server_hostname=self._server_name,
+                heartbeat=heartbeat,
+                compress=0,
+                max_msg_size=0,
+            )
+
+    async def close(self) -> None:
+        await self._session.close()
+        await self._api.close()
+        await self._connector.close()
+
+    def _headers(self, grant: Grant) -> CIMultiDict[str]:
+        fixed = [("Accept", "application/json"), ("User-Agent", self._api.user_agent)]
+        return CIMultiDict([*fixed, *grant.headers])
+
+
+def _socket(info: tuple[Any, ...]) -> socket.socket:
+    """Make a socket that notices a dead link by itself, where the platform has the options."""
+    made = socket.socket(*info[:3])
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    idle = getattr(socket, "TCP_KEEPIDLE", getattr(socket, "TCP_KEEPALIVE", None))
+    options = {
+        idle: 5,
+        getattr(socket, "TCP_KEEPINTVL", None): 5,
+        getattr(socket, "TCP_KEEPCNT", None): 2,
+        getattr(socket, "TCP_USER_TIMEOUT", None): 15_000,
+    }
+    for option, value in options.items():
+        if option is not None:
+            made.setsockopt(socket.IPPROTO_TCP, option, value)
+    return made
