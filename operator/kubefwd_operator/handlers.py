@@ -1,0 +1,43 @@
+"""What `kopf run -A --standalone -m kubefwd_operator.handlers` loads: start, login, doorbells, end.
+
+Handlers only say "look again" and return None: a returned value would be written to Tilt's object,
+and any other kind of handler (on.create, on.update, timers, daemons) annotates Tilt's objects or
+puts finalizers on them (facts/kopf.md 5). The App travels in Kopf's root memo.
+"""
+
+from typing import Any
+
+import kopf
+
+from kubefwd_operator.app import App, quiet_kopf
+from kubefwd_operator.tilt.login import kopf_session
+
+TILT = ("tilt.dev", "v1alpha1")
+
+
+@kopf.on.startup()
+async def start(settings: kopf.OperatorSettings, memo: Any, **_: Any) -> None:
+    """Tune Kopf for Tilt, then build and start everything."""
+    quiet_kopf(settings)
+    memo.app = await App.start()
+
+
+@kopf.on.login()
+async def login(memo: Any, **_: Any) -> kopf.AiohttpSession:
+    """Give Kopf its way to Tilt's apiserver."""
+    return kopf_session(memo.app.access)
+
+
+@kopf.on.event(*TILT, "kubernetesdiscoveries")
+@kopf.on.event(*TILT, "kubernetesapplys")
+@kopf.on.event(*TILT, "clusters")
+@kopf.on.event(*TILT, "uibuttons")
+async def ring(memo: Any, **_: Any) -> None:
+    """Wake the loop, whatever it was."""
+    memo.app.wake()
+
+
+@kopf.on.cleanup()
+async def stop(memo: Any, **_: Any) -> None:
+    """Close everything; an exception here is what makes the process end with code 1."""
+    await memo.app.close()
