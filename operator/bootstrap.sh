@@ -6,6 +6,7 @@
 #   bootstrap.sh --print    the same, and print the folder of the package
 #   bootstrap.sh --run      the same, then become `kopf run` (exec: signals reach Kopf itself)
 #   bootstrap.sh --python   print the Python that a venv would be made with
+#   bootstrap.sh --cache    print where all of it is kept
 #
 # Everything lives in the user's cache directory, because Tilt removes and pulls the folder of an
 # extension under a running operator:
@@ -217,8 +218,8 @@ copy_package() {
     cat >"$new/kubefwd-operator" <<'LAUNCHER'
 #!/bin/sh
 # The command line tool, run from this folder and from the venv that belongs to it.
-here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P) && read -r key <"$here/venv" &&
-    venvs=$here/../../venvs && read -r venv <"$venvs/$key.ready" || exit 1
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P) && venvs=${here%/*/*}/venvs &&
+    read -r key <"$here/venv" && read -r venv <"$venvs/$key.ready" || exit 1
 exec "$venvs/$venv/bin/python" -I "$here" "$@"
 LAUNCHER
     chmod 700 "$new/kubefwd-operator"
@@ -310,5 +311,6 @@ case ${1:-} in
     run
     ;;
 --python) find_python || no_python ;;
-*) die "unknown argument '$1'. Known are --print, --run and --python." ;;
+--cache) cache_folder ;;
+*) die "unknown argument '$1'. Known are --print, --run, --python and --cache." ;;
 esac
