@@ -1,40 +1,30 @@
 """The cluster's API as raw JSON: get, watch, and the WebSockets that dials are made of.
 
-kubernetes.aio's ApiClient carries the requests, with a Configuration that is filled here from an
-`Access` and nothing else; its models and typed APIs are never loaded. Everything that a connection
-needs (TLS context, proxy, keepalive) lives in the one connector that ApiClient and WebSockets
-share, called a lane. A grant with another TLS context (a plugin's new client certificate) gets a
-new lane: old connections would still show the old certificate.
+Requests go through a lane (see lane.py). A grant with another TLS context (a plugin's new client
+certificate) gets a new lane: old connections would still show the old certificate.
 
 Every wait has an end: connecting 10 s, silence within an answer 20 s, an answer 60 s, a watch
-without a word 90 s (bookmarks come about every minute). A link that is dead without a word is
-noticed by TCP keepalive within some 15 s, where the platform has it.
+without a word 90 s (bookmarks come about every minute).
 
 Raises only the ClusterError family, see failures.py.
 """
 
-import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, cast
 
 import aiohttp
-from kubernetes.aio.client.api_client import ApiClient
-from kubernetes.aio.client.configuration import Configuration
-from multidict import CIMultiDict
 from yarl import URL
 
-from kubefwd_operator import __version__
 from kubefwd_operator.cluster import failures
 from kubefwd_operator.cluster.credentials import Access, Grant
 from kubefwd_operator.cluster.failures import Asked, Gone
-from kubefwd_operator.cluster.proxy import SocksConnector
+from kubefwd_operator.cluster.lane import CONNECT, SILENCE, Lane
 
 __all__ = ["ClusterClient", "Gone"]
 
-CONNECT, SILENCE, ANSWER, WATCH_SILENCE = 10.0, 20.0, 60.0, 90.0
-"""Seconds: to connect, between two pieces of an answer, for an answer, between two events."""
+ANSWER, WATCH_SILENCE = 60.0, 90.0
+"""Seconds for a whole answer, and between two events of a watch."""
 
 _WATCH_SECONDS = "270"
 _WIRE_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
@@ -49,8 +39,8 @@ class ClusterClient:
         self._access = access
         self._host = failures.host_of(access.server)
         self._watch_silence = watch_silence
-        self._lane: _Lane | None = None
-        self._retired: list[_Lane] = []
+        self._lane: Lane | None = None
+        self._retired: list[Lane] = []
 
     @property
     def context(self) -> str:
@@ -134,13 +124,13 @@ class ClusterClient:
         await self._access.close()
 
     async def _request(
-        self, path: str, query: Mapping[str, str], timeout: aiohttp.ClientTimeout
+        self, path: str, query: Mapping[str, str], limits: aiohttp.ClientTimeout
     ) -> aiohttp.ClientResponse:
         """Send a GET, with one renewal of the credentials after a 401; the status is 200."""
         grant = await self._access.grant()
         for attempt in range(2):
             try:
-                response = await self._lane_of(grant).send(self._url(path, query), grant, timeout)
+                response = await self._lane_of(grant).send(self._url(path, query), grant, limits)
             except _WIRE_ERRORS as error:
                 raise failures.of_exception(error, self._host) from error
             if response.status != 401:
@@ -160,12 +150,12 @@ class ClusterClient:
             raise self._access.refuse(grant)
         return await self._access.renew(grant)
 
-    def _lane_of(self, grant: Grant) -> "_Lane":
+    def _lane_of(self, grant: Grant) -> Lane:
         """Give the lane of the grant's TLS context; an older one stays until `close`."""
         if self._lane is None or self._lane.tls is not grant.tls:
             if self._lane is not None:
                 self._retired.append(self._lane)
-            self._lane = _Lane(self._access, grant)
+            self._lane = Lane(self._access, grant)
         return self._lane
 
     def _url(self, path: str, query: Mapping[str, str]) -> URL:
@@ -198,82 +188,3 @@ async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
             rest = bytearray(last)
     except _WIRE_ERRORS:
         return
-
-
-class _Lane:
-    """A connector, the ApiClient and the WebSocket session that share it."""
-
-    def __init__(self, access: Access, grant: Grant) -> None:
-        self.tls = grant.tls
-        self._server_name = access.tls_server_name or None
-        socks = access.proxy if access.proxy.startswith("socks") else ""
-        self._proxy = None if socks else access.proxy or None
-        options: dict[str, Any] = {"ssl": grant.tls or True, "limit": 0}
-        self._connector = (
-            SocksConnector(socks, **options)
-            if socks
-            else aiohttp.TCPConnector(socket_factory=_socket, **options)
-        )
-        shared = {
-            "connector": self._connector,
-            "trust_env": False,
-            "cookie_jar": aiohttp.DummyCookieJar(),
-        }
-        configuration = Configuration(
-            host=access.server,
-            tls_server_name=self._server_name,
-            proxy=self._proxy,
-            client_session_kwargs=shared,
-        )
-        self._api = ApiClient(configuration)
-        self._api.user_agent = f"kubefwd-operator/{__version__}"
-        self._session = aiohttp.ClientSession(connector_owner=False, **shared)
-
-    async def send(
-        self, url: URL, grant: Grant, timeout: aiohttp.ClientTimeout
-    ) -> aiohttp.ClientResponse:
-        answer = await self._api.call_api(
-            "GET", url, header_params=self._headers(grant), _request_timeout=timeout
-        )
-        return cast("aiohttp.ClientResponse", answer.response)
-
-    async def dial(
-        self, url: URL, grant: Grant, protocols: tuple[str, ...], heartbeat: float | None
-    ) -> "aiohttp.ClientWebSocketResponse[bool]":
-        async with asyncio.timeout(CONNECT + SILENCE):
-            return await self._session.ws_connect(
-                url,
-                protocols=protocols,
-                headers=self._headers(grant),
-                proxy=self._proxy,
-                server_hostname=self._server_name,
-                heartbeat=heartbeat,
-                compress=0,
-                max_msg_size=0,
-            )
-
-    async def close(self) -> None:
-        await self._session.close()
-        await self._api.close()
-        await self._connector.close()
-
-    def _headers(self, grant: Grant) -> CIMultiDict[str]:
-        fixed = [("Accept", "application/json"), ("User-Agent", self._api.user_agent)]
-        return CIMultiDict([*fixed, *grant.headers])
-
-
-def _socket(info: tuple[Any, ...]) -> socket.socket:
-    """Make a socket that notices a dead link by itself, where the platform has the options."""
-    made = socket.socket(*info[:3])
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    idle = getattr(socket, "TCP_KEEPIDLE", getattr(socket, "TCP_KEEPALIVE", None))
-    options = {
-        idle: 5,
-        getattr(socket, "TCP_KEEPINTVL", None): 5,
-        getattr(socket, "TCP_KEEPCNT", None): 2,
-        getattr(socket, "TCP_USER_TIMEOUT", None): 15_000,
-    }
-    for option, value in options.items():
-        if option is not None:
-            made.setsockopt(socket.IPPROTO_TCP, option, value)
-    return made

@@ -32,7 +32,7 @@ _PATH = re.compile(
 )
 
 
-class Gone(ClusterError):
+class Gone(ClusterError):  # noqa: N818 - the word of the field, as its siblings in core
     """The resource version is too old (410): list again."""
 
 
@@ -118,7 +118,7 @@ def not_kubernetes(host: str) -> ClusterError:
     )
 
 
-def _why(error: BaseException) -> str:  # noqa: PLR0911 - one line per kind, most special first
+def _why(error: BaseException) -> str:
     certificate = isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLError)
     if certificate or isinstance(error, aiohttp.ClientConnectorSSLError):
         return _why_tls(error)

@@ -57,7 +57,7 @@ def _trust(context: ssl.SSLContext, ca: bytes) -> None:
 
 
 def _trust_system(context: ssl.SSLContext) -> None:
-    """Trust the system's roots, or certifi's where Python finds none (python.org builds on macOS)."""
+    """Trust the system's roots, or certifi's where Python finds none (macOS)."""
     context.load_default_certs()
     if not context.cert_store_stats()["x509_ca"] and not _has_root_folder():
         context.load_verify_locations(cafile=certifi.where())
