@@ -1,0 +1,108 @@
+"""A lane: everything that connections to the cluster need, built for one TLS context.
+
+kubernetes.aio's ApiClient carries the requests, with a Configuration that is filled here from an
+`Access` and nothing else; its models and typed APIs are never loaded. Its session and the one for
+WebSockets share one connector (TLS context, proxy, keepalive). A link that is dead without a word
+is noticed by TCP within some 15 s, where the platform has the options.
+
+Nothing is taken from the environment here (`trust_env` is off): proxy.py decides about proxies.
+"""
+
+import asyncio
+import socket
+from typing import Any, cast
+
+import aiohttp
+from kubernetes.aio.client.api_client import ApiClient
+from kubernetes.aio.client.configuration import Configuration
+from multidict import CIMultiDict
+from yarl import URL
+
+from kubefwd_operator import __version__
+from kubefwd_operator.cluster.credentials import Access, Grant
+from kubefwd_operator.cluster.proxy import SocksConnector
+
+CONNECT, SILENCE = 10.0, 20.0
+"""Seconds to connect, and between two pieces of an answer."""
+
+
+class Lane:
+    """A connector, the ApiClient and the WebSocket session that share it."""
+
+    def __init__(self, access: Access, grant: Grant) -> None:
+        self.tls = grant.tls
+        self._server_name = access.tls_server_name or None
+        socks = access.proxy if access.proxy.startswith("socks") else ""
+        self._proxy = None if socks else access.proxy or None
+        options: dict[str, Any] = {"ssl": grant.tls or True, "limit": 0}
+        self._connector = (
+            SocksConnector(socks, **options)
+            if socks
+            else aiohttp.TCPConnector(socket_factory=_socket, **options)
+        )
+        shared: dict[str, Any] = {
+            "connector": self._connector,
+            "trust_env": False,
+            "cookie_jar": aiohttp.DummyCookieJar(),
+        }
+        configuration = Configuration(
+            host=access.server,
+            tls_server_name=self._server_name,
+            proxy=self._proxy,
+            client_session_kwargs=shared,
+        )
+        self._api = ApiClient(configuration)
+        self._api.user_agent = f"kubefwd-operator/{__version__}"
+        self._session = aiohttp.ClientSession(connector_owner=False, **shared)
+
+    async def send(
+        self, url: URL, grant: Grant, limits: aiohttp.ClientTimeout
+    ) -> aiohttp.ClientResponse:
+        """Send a GET; the body is still to be read. Raises aiohttp's errors and OSError."""
+        answer = await self._api.call_api(
+            "GET", url, header_params=self._headers(grant), _request_timeout=limits
+        )
+        return cast("aiohttp.ClientResponse", answer.response)
+
+    async def dial(
+        self, url: URL, grant: Grant, protocols: tuple[str, ...], heartbeat: float | None
+    ) -> "aiohttp.ClientWebSocketResponse[bool]":
+        """Open a WebSocket. Raises aiohttp's errors and OSError."""
+        async with asyncio.timeout(CONNECT + SILENCE):
+            return await self._session.ws_connect(
+                url,
+                protocols=protocols,
+                headers=self._headers(grant),
+                proxy=self._proxy,
+                server_hostname=self._server_name,
+                heartbeat=heartbeat,
+                compress=0,
+                max_msg_size=0,
+            )
+
+    async def close(self) -> None:
+        """End every connection of this lane."""
+        await self._session.close()
+        await self._api.rest_client.close()
+        await self._connector.close()
+
+    def _headers(self, grant: Grant) -> CIMultiDict[str]:
+        fixed = [("Accept", "application/json"), ("User-Agent", self._api.user_agent)]
+        return CIMultiDict([*fixed, *grant.headers])
+
+
+def _socket(info: tuple[Any, ...]) -> socket.socket:
+    """Make a socket that notices a dead link by itself, where the platform has the options."""
+    made = socket.socket(*info[:3])
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    idle = getattr(socket, "TCP_KEEPIDLE", getattr(socket, "TCP_KEEPALIVE", None))
+    options = {
+        idle: 5,
+        getattr(socket, "TCP_KEEPINTVL", None): 5,
+        getattr(socket, "TCP_KEEPCNT", None): 2,
+        getattr(socket, "TCP_USER_TIMEOUT", None): 15_000,
+    }
+    for option, value in options.items():
+        if option is not None:
+            made.setsockopt(socket.IPPROTO_TCP, option, value)
+    return made
