@@ -1,0 +1,70 @@
+"""The second root process. Whichever of worker and guardian survives the other undoes everything.
+
+It is forked before anything is changed and before any connection, so it holds no listener and no
+connection. It keeps nothing in memory either: what to undo follows from ledger and hosts file.
+"""
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import sys
+import syslog
+from collections.abc import Callable, Iterable
+
+Step = Callable[[], object]
+
+
+def audit(message: str) -> None:
+    """Write one line to the system's log of authorisations."""
+    syslog.syslog(syslog.LOG_AUTHPRIV | syslog.LOG_INFO, message)
+
+
+def say(message: str) -> None:
+    """Write one line there and to standard error; a terminal that is gone is no error."""
+    audit(message)
+    with contextlib.suppress(OSError, ValueError):
+        print(f"kubefwd-helper: {message}", file=sys.stderr, flush=True)  # noqa: T201 - its output
+
+
+def undo(steps: Iterable[Step]) -> None:
+    """Take every step; one that fails is told and keeps none of the others from being taken."""
+    for step in steps:
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next step must be taken
+            say(f"{getattr(step, '__qualname__', step)} failed: {error}")
+
+
+def fork(steps: Iterable[Step], keep: int) -> tuple[socket.socket, int]:
+    """Start the guardian. Return the worker's end of the pair and the guardian's pid.
+
+    `keep` is the one descriptor, beside standard error, that it holds on to: the lock of life.
+    """
+    ours, theirs = socket.socketpair()
+    worker = os.getpid()
+    pid = os.fork()
+    if pid:
+        theirs.close()
+        return ours, pid
+    try:
+        _watch(theirs.fileno(), worker, keep)
+        undo(steps)
+    finally:
+        os._exit(0)
+
+
+def _watch(pair: int, worker: int, keep: int) -> None:
+    os.setsid()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    low = 3
+    for fd in (*sorted((pair, keep)), os.sysconf("SC_OPEN_MAX")):
+        os.closerange(low, fd)
+        low = fd + 1
+    poll = select.poll()
+    poll.register(pair, select.POLLIN)
+    # The parent's pid tells the worker's end even if its end of the pair has leaked somewhere.
+    while os.getppid() == worker and not poll.poll(500):
+        pass

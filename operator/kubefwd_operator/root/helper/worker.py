@@ -1,0 +1,153 @@
+"""The first root process: makes itself harmless, forks the guardian, serves one operator at a time.
+
+A connection that ends, or silence for 15 s, undoes everything. Then the worker lingers: it looks
+every 0.1 s whether an operator of the same user and instance listens again, all verified anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import select
+import signal
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from . import guardian, peer, protocol
+from .guardian import Step, say, undo
+from .hosts import Hosts
+from .ledger import Ledger
+from .listeners import Listeners
+from .session import Session
+
+
+class Paths(NamedTuple):
+    """The places on this machine, and limits in seconds; tests have their own."""
+
+    hosts: str
+    state: str
+    run_user: str
+    silence: float = 15
+    patience: float = 10
+
+
+class Stop(Exception):  # noqa: N818 - not an error: the guardian is gone, or a signal said so
+    """Undo everything and end."""
+
+
+def run(paths: Paths, arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Be the helper until it is over. Return the exit code; 1 when no operator was there."""
+    try:
+        user = peer.identify(arguments, environ)
+        wake = _harmless()
+        ledger = Ledger(paths.state, user.owner)
+        life = ledger.live(paths.patience)
+    except (protocol.Refusal, OSError) as error:
+        say(str(error))
+        return 1
+    hosts, listeners = Hosts(paths.hosts, ledger), Listeners(ledger)
+    steps = (hosts.remove, listeners.close, ledger.give_back_all)
+    pair, pid = guardian.fork(steps, life)
+    _raise_limit()
+    undo((*steps, hosts.sweep, ledger.sweep))
+    try:
+        return Worker(paths, user, (wake, pair), steps).live(hosts, listeners, pid)
+    except Stop:
+        return 0
+    finally:
+        undo(steps)
+        pair.close()
+        os.waitpid(pid, 0)
+
+
+def _harmless() -> socket.socket:
+    """Drop what was inherited. Return the socket on which TERM and INT arrive."""
+    os.umask(0o077)
+    os.chdir("/")
+    os.environ.clear()
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1):
+        os.dup2(null, fd)
+    os.close(null)
+    wake, caught = socket.socketpair()
+    caught.setblocking(False)
+    signal.set_wakeup_fd(caught.detach())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    for number in (signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_IGN)
+    return wake
+
+
+def _raise_limit() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = max(soft, protocol.MAX_LISTENERS + 1024)
+    with contextlib.suppress(ValueError, OSError):  # then EMFILE is an answer to `listen`
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, max(hard, wanted)))
+
+
+class Worker:
+    """Serves connection after connection; `ends` are the sockets whose being readable ends it."""
+
+    def __init__(
+        self,
+        paths: Paths,
+        user: peer.User,
+        ends: Sequence[socket.socket],
+        steps: Sequence[Step],
+    ) -> None:
+        self._paths, self._user, self._ends, self._steps = paths, user, ends, steps
+
+    def live(self, hosts: Hosts, listeners: Listeners, guard: int) -> int:
+        """Connect, serve, undo, linger; until over, or nobody has come for too long."""
+        until, code, reason = time.monotonic() + self._paths.patience, 1, ""
+        while time.monotonic() < until:
+            try:
+                sock = peer.connect(self._user, self._paths.run_user)
+            except (protocol.Refusal, OSError) as error:
+                reason = str(error)
+                self._wait(0.1)
+                continue
+            session = Session(hosts, listeners, guard, lambda: undo(self._steps))
+            with sock:
+                self._serve(sock, session)
+            undo(self._steps)
+            if session.over:
+                return 0
+            if session.linger is not None:
+                until, code = time.monotonic() + session.linger, 0
+            self._wait(0.1)
+        if code:
+            say(f"No operator listens for {self._user.owner}: {reason}")
+        return code
+
+    def _serve(self, sock: socket.socket, session: Session) -> None:
+        """Answer lines until either side ends the connection or the operator falls silent."""
+        sock.settimeout(self._paths.silence)
+        buffer, heard = b"", time.monotonic()
+        with contextlib.suppress(OSError):  # the operator is gone in the middle of an answer
+            while self._wait(heard + self._paths.silence - time.monotonic(), sock):
+                data = sock.recv(1 << 16)
+                *lines, buffer = (buffer + data).split(b"\n")
+                if len(buffer) > protocol.MAX_LINE:
+                    lines.append(buffer)
+                for line in lines:
+                    protocol.send(sock, *session.answer(line))
+                    if session.closed:
+                        return
+                if not data:
+                    return
+                heard = time.monotonic() if lines else heard
+
+    def _wait(self, seconds: float, sock: socket.socket | None = None) -> bool:
+        """Wait for something to read. Return whether there is; raise Stop when an end is near."""
+        poll = select.poll()
+        for one in (*self._ends, *((sock,) if sock else ())):
+            poll.register(one, select.POLLIN)
+        ready = {fd for fd, _ in poll.poll(max(0, seconds) * 1000)}
+        if any(end.fileno() in ready for end in self._ends):
+            raise Stop
+        return bool(ready)
