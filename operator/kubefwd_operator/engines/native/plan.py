@@ -1,0 +1,256 @@
+"""What the native engine should have open and named, decided without touching anything.
+
+`assign` gives every service, and every endpoint of a headless one, its loopback address; an
+address is kept as long as what it belongs to exists. `plan` turns the catalog into listeners and
+names. `steps` compares a plan with what is there: listeners are started before the names that lead
+to them are written, and stopped after their names are gone.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from kubefwd_operator.core.addresses import candidates
+from kubefwd_operator.core.model import CatalogSeen, Desired, Endpoint, Problem, Service
+from kubefwd_operator.core.names import Placed
+from kubefwd_operator.core.reason import Reason
+from kubefwd_operator.engines.native.picker import ServiceKey, Target, endpoint_id
+
+LeaseKey = tuple[str, str, str]
+"""(namespace, service, endpoint of a headless service or nothing)."""
+
+Place = tuple[str, int]
+"""(address, port)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """One service as planned: where it should listen, or why it cannot be forwarded.
+
+    `notes` are problems that leave the rest of the service forwarded.
+    """
+
+    service: Service
+    address: str = ""
+    places: tuple[Place, ...] = ()
+    notes: tuple[Problem, ...] = ()
+
+    @property
+    def key(self) -> ServiceKey:
+        """(namespace, service)."""
+        return (self.service.namespace, self.service.name)
+
+    @property
+    def forwarded(self) -> bool:
+        """Whether there is anything of it to forward."""
+        return bool(self.address)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that should be open (`listen`) and named (`placed`), service by service."""
+
+    listen: Mapping[Place, Target]
+    placed: tuple[Placed, ...]
+    outlooks: tuple[Outlook, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What to do, in this order: start, then the names, then stop."""
+
+    start: tuple[Place, ...]
+    stop: tuple[Place, ...]
+
+
+def wanted(desired: Desired, catalog: CatalogSeen) -> Iterator[Service]:
+    """Yield the services of the desired namespaces, in their order.
+
+    Those of another cluster's catalog do not count, and the API server's own service is left out.
+    """
+    if desired.cluster is None or catalog.cluster != desired.cluster:
+        return
+    for namespace in desired.namespaces:
+        seen = catalog.namespaces.get(namespace.name)
+        for service in seen.services if seen else ():
+            if (service.namespace, service.name) != ("default", "kubernetes"):
+                yield service
+
+
+def refusal(service: Service) -> Problem | None:
+    """Say why a service cannot be forwarded at all."""
+    if service.external_name:
+        return Problem(
+            Reason.NOT_FORWARDABLE,
+            f"It is an ExternalName: use '{service.external_name}' itself.",
+        )
+    if not any(port.protocol == "TCP" for port in service.ports):
+        kinds = sorted({port.protocol for port in service.ports})
+        says = f"It has {' and '.join(kinds)} ports only" if kinds else "It has no ports"
+        return Problem(Reason.NOT_FORWARDABLE, f"{says}, and Kubernetes forwards TCP only.")
+    if not service.selector:
+        return Problem(
+            Reason.NOT_FORWARDABLE,
+            "It has no selector, so no pod stands behind it: use the address of its endpoints.",
+        )
+    return None
+
+
+def leases(services: Iterable[Service]) -> Iterator[LeaseKey]:
+    """Yield what needs an address: services, and endpoints of headless ones."""
+    for service in services:
+        if refusal(service) is None:
+            yield (service.namespace, service.name, "")
+            if service.headless:
+                for identity in dict.fromkeys(map(endpoint_id, service.endpoints)):
+                    yield (service.namespace, service.name, identity)
+
+
+def assign(
+    cluster: str,
+    needed: Iterable[LeaseKey],
+    current: Mapping[LeaseKey, str],
+    barred: Collection[str] = (),
+) -> dict[LeaseKey, str]:
+    """Give each an address: the one it has, else the next free of its own candidates.
+
+    `barred` addresses are held by another instance. One for whom none is free goes without.
+    """
+    keys = tuple(dict.fromkeys(needed))
+    given = {key: current[key] for key in keys if key in current and current[key] not in barred}
+    taken = {*given.values(), *barred}
+    for key in keys:
+        if key not in given:
+            free = next((ip for ip in candidates(cluster, *key) if ip not in taken), "")
+            if free:
+                given[key] = free
+                taken.add(free)
+    return given
+
+
+def plan(
+    desired: Desired,
+    catalog: CatalogSeen,
+    addresses: Mapping[LeaseKey, str],
+    idle: Collection[ServiceKey] = (),
+) -> Plan:
+    """Decide what should be open and named.
+
+    `idle` services have had no pod for a while: they keep address and names and do not listen.
+    """
+    listen: dict[Place, Target] = {}
+    placed: list[Placed] = []
+    outlooks: list[Outlook] = []
+    for service in wanted(desired, catalog):
+        if problem := refusal(service):
+            outlooks.append(Outlook(service, notes=(problem,)))
+            continue
+        own = _listeners(service, addresses)
+        if (service.namespace, service.name) in idle:
+            own = {}
+        outlook = _outlook(service, addresses, own)
+        if outlook.forwarded:
+            listen |= own
+            placed.append(_placed(service, addresses))
+        outlooks.append(outlook)
+    return Plan(listen, tuple(placed), tuple(outlooks))
+
+
+def steps(plan: Plan, listening: Collection[Place]) -> Steps:
+    """Compare a plan with what listens now."""
+    return Steps(
+        start=tuple(place for place in plan.listen if place not in listening),
+        stop=tuple(place for place in listening if place not in plan.listen),
+    )
+
+
+def _outlook(
+    service: Service, addresses: Mapping[LeaseKey, str], own: Mapping[Place, Target]
+) -> Outlook:
+    address = addresses.get((service.namespace, service.name, ""), "")
+    notes = [_other_protocols(service)] if _other_protocols(service) else []
+    if not address:
+        notes.append(
+            Problem(Reason.ADDRESS_TAKEN, "No free loopback address: forward fewer namespaces.")
+        )
+    return Outlook(service, address, tuple(own), tuple(note for note in notes if note))
+
+
+def _other_protocols(service: Service) -> Problem | None:
+    others = [f"{port.port}/{port.protocol}" for port in service.ports if port.protocol != "TCP"]
+    if not others:
+        return None
+    return Problem(
+        Reason.NOT_FORWARDABLE,
+        f"Not forwarded: {', '.join(others)}. Kubernetes forwards TCP only.",
+    )
+
+
+def _listeners(service: Service, addresses: Mapping[LeaseKey, str]) -> dict[Place, Target]:
+    """Return the places of a service.
+
+    A headless one listens on its endpoints' addresses, and on its own while it has no endpoint.
+    """
+    key = (service.namespace, service.name)
+    if not (service.headless and service.endpoints):
+        address = addresses.get((*key, ""), "")
+        ports = _service_ports(service) | (_number_targets(service) if service.headless else {})
+        return {(address, port): Target(*key, name) for port, name in ports.items() if address}
+    found: dict[Place, Target] = {}
+    for endpoint in service.endpoints:
+        identity = endpoint_id(endpoint)
+        if address := addresses.get((*key, identity), ""):
+            for port, name in _endpoint_ports(service, endpoint).items():
+                found.setdefault((address, port), Target(*key, name, identity))
+    return found
+
+
+def _service_ports(service: Service) -> dict[int, str]:
+    return {port.port: port.name for port in service.ports if port.protocol == "TCP"}
+
+
+def _number_targets(service: Service) -> dict[int, str]:
+    """Return target ports that are numbers, unless a service port has the same number."""
+    own = _service_ports(service)
+    return {
+        port.target: port.name
+        for port in service.ports
+        if port.protocol == "TCP" and isinstance(port.target, int) and port.target
+        if port.target not in own
+    }
+
+
+def _endpoint_ports(service: Service, endpoint: Endpoint) -> dict[int, str]:
+    """Return service ports and what they are in this very pod, which in-cluster clients use."""
+    own = _service_ports(service)
+    names = set(own.values())
+    inside = {number: name for name, number in endpoint.ports.items() if name in names}
+    return inside | own
+
+
+def _placed(service: Service, addresses: Mapping[LeaseKey, str]) -> Placed:
+    """Say what a service's names lead to.
+
+    A headless one leads to its ready endpoints; to all while none is ready, so that a connection
+    can wait for one; to its own address while there are none.
+    """
+    key = (service.namespace, service.name)
+    if not (service.headless and service.endpoints):
+        return Placed(*key, (addresses[(*key, "")],))
+    ready = [endpoint for endpoint in service.endpoints if endpoint.ready]
+    several = _addresses(service, ready, addresses) or _addresses(
+        service, service.endpoints, addresses
+    )
+    pods = {
+        endpoint.hostname: addresses[(*key, endpoint.hostname)]
+        for endpoint in service.endpoints
+        if endpoint.hostname and (*key, endpoint.hostname) in addresses
+    }
+    return Placed(*key, several, tuple(pods.items()))
+
+
+def _addresses(
+    service: Service, endpoints: Iterable[Endpoint], addresses: Mapping[LeaseKey, str]
+) -> tuple[str, ...]:
+    key = (service.namespace, service.name)
+    found = (addresses.get((*key, endpoint_id(endpoint)), "") for endpoint in endpoints)
+    return tuple(dict.fromkeys(address for address in found if address))
