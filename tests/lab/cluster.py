@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-
 from tests.lab import tools
 from tests.lab.api import Api, ApiError, Json
 from tests.lab.endpoint import Endpoint
@@ -250,7 +249,9 @@ class Cluster:
             else yaml.safe_dump_all([each] if isinstance(each, dict) else each)
             for each in documents
         ]
-        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", given="\n---\n".join(text))
+        self.kubectl(
+            "apply", "--server-side", "--force-conflicts", "-f", "-", given="\n---\n".join(text)
+        )
 
     def allow(self, user: str, namespace: str, rules: Sequence[Json]) -> None:
         """Give a user these RBAC rules in a namespace (replacing those given there before)."""
@@ -271,13 +272,15 @@ class Cluster:
 
 
 def main() -> None:
-    """Start a cluster for a look by hand, and say how to use it: `python -m tests.lab.cluster DIR`."""
+    """Start a cluster for a look by hand (`python -m tests.lab.cluster DIR`), and say how."""
     tools.ensure()
     began = time.monotonic()
     cluster = Cluster(Path(sys.argv[1]).absolute())
     try:
         cluster.start()
-        sys.stdout.write(f"{time.monotonic() - began:.1f} s\nexport KUBECONFIG={cluster.kubeconfig}\n")
+        sys.stdout.write(
+            f"{time.monotonic() - began:.1f} s\nexport KUBECONFIG={cluster.kubeconfig}\n"
+        )
         sys.stdout.flush()
         sys.stdin.read()
     except KeyboardInterrupt:

@@ -28,7 +28,11 @@ class Endpoint:
     def keys(self, namespace: str, pod: str, port: int | None = None) -> list[str]:
         """Return the keys of a pod that have a target now."""
         exact = f"{namespace}/{pod}:{port}" if port else f"{namespace}/{pod}"
-        return [key for key in self.table() if key == exact or (not port and key.startswith(exact + ":"))]
+        return [
+            key
+            for key in self.table()
+            if key == exact or (not port and key.startswith(exact + ":"))
+        ]
 
     def send_to(self, namespace: str, pod: str, port: int, address: str) -> None:
         """Carry port-forwards to that port of that pod to an address of this machine."""

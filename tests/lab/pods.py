@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-
 from tests.lab.api import Api, Json
 from tests.lab.endpoint import Endpoint
 from tests.lab.proc import Server, wait_for
@@ -43,7 +42,7 @@ class Pods:
         return True
 
     def backends(self) -> dict[str, Json]:
-        """Return `NAMESPACE/POD:PORT` -> kind, address, uid, listening, requests, connections, open."""
+        """Return `NAMESPACE/POD:PORT` -> kind, address, uid, connections, open, requests."""
         with httpx.Client(trust_env=False, timeout=10) as client:
             found: dict[str, Json] = client.get(self._control).raise_for_status().json()
             return found

@@ -20,7 +20,7 @@ POLL = 0.02  # seconds
 _given: set[int] = set()
 
 
-class ServerFailed(Exception):
+class ServerError(Exception):
     """A server ended or did not become healthy in time; the message holds its last lines."""
 
 
@@ -33,7 +33,7 @@ def free_port() -> int:
         if port not in _given:
             _given.add(port)
             return port
-    raise ServerFailed("no free TCP port on 127.0.0.1")
+    raise ServerError("no free TCP port on 127.0.0.1")
 
 
 def listening(port: int, host: str = "127.0.0.1") -> bool:
@@ -44,11 +44,11 @@ def listening(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def wait_for(condition: Callable[[], object], what: str, within: float = HEALTHY_WITHIN) -> None:
-    """Wait until the condition is true; raise ServerFailed that says what was waited for."""
+    """Wait until the condition is true; raise ServerError that says what was waited for."""
     ends = time.monotonic() + within
     while not condition():
         if time.monotonic() > ends:
-            raise ServerFailed(f"{what}: not within {within:.0f} s")
+            raise ServerError(f"{what}: not within {within:.0f} s")
         time.sleep(POLL)
 
 
@@ -104,24 +104,26 @@ class Server:
         return self.log.read_text(errors="replace")
 
     def wait_healthy(self, check: Callable[[], object], within: float = HEALTHY_WITHIN) -> None:
-        """Wait until the check is true; raise ServerFailed if it exits or time runs out first."""
+        """Wait until the check is true; raise ServerError if it exits or time runs out first."""
 
         def healthy_or_exited() -> bool:
             return bool(check()) or self.exit_code is not None
 
         try:
             wait_for(healthy_or_exited, f"{self.name} is healthy", within)
-        except ServerFailed as error:
-            raise ServerFailed(f"{error}\n{self._tail()}") from None
+        except ServerError as error:
+            raise ServerError(f"{error}\n{self._tail()}") from None
         if self.exit_code is not None:
-            raise ServerFailed(f"{self.name} exited with {self.exit_code}\n{self._tail()}")
+            raise ServerError(f"{self.name} exited with {self.exit_code}\n{self._tail()}")
 
     def wait_exited(self, within: float = HEALTHY_WITHIN) -> int:
-        """Wait for its end and return the exit code; raise ServerFailed if it goes on."""
+        """Wait for its end and return the exit code; raise ServerError if it goes on."""
         try:
             return self._process.wait(within)
         except subprocess.TimeoutExpired:
-            raise ServerFailed(f"{self.name} did not end in {within:.0f} s\n{self._tail()}") from None
+            raise ServerError(
+                f"{self.name} did not end in {within:.0f} s\n{self._tail()}"
+            ) from None
 
     def _tail(self) -> str:
         return f"--- {self.log} ---\n" + "\n".join(self.output.splitlines()[-25:])

@@ -29,7 +29,9 @@ def stages(kwok: Path) -> str:
     delete = _load(kwok / "stage/pod/fast/pod-delete.yaml")
     ready["spec"]["selector"]["matchExpressions"] += [_absent(STATE), _absent(READY_AFTER)]
     delete["spec"]["selector"]["matchExpressions"] += [_absent(TERMINATE_AFTER)]
-    crash = "waiting: {reason: CrashLoopBackOff, message: back-off 5m0s restarting failed container}"
+    crash = (
+        "waiting: {reason: CrashLoopBackOff, message: back-off 5m0s restarting failed container}"
+    )
     pull = "waiting: {reason: ImagePullBackOff, message: Back-off pulling image}"
     running = "running: {startedAt: {{ Now | Quote }}}"
     all_documents = [
@@ -100,7 +102,11 @@ def _status(state: str, phase: str, *, restarts: int = 0) -> str:
     """Return kwok's template of the status of a pod that is not ready."""
     conditions = "".join(
         f'- {{type: {kind}, status: "{status}", lastTransitionTime: {{{{ Now | Quote }}}}}}\n'
-        for kind, status in (("Initialized", "True"), ("Ready", "False"), ("ContainersReady", "False"))
+        for kind, status in (
+            ("Initialized", "True"),
+            ("Ready", "False"),
+            ("ContainersReady", "False"),
+        )
     )
     return (
         f"conditions:\n{conditions}"
