@@ -115,7 +115,7 @@ def _watched(
 
 
 def _in_order(sightings: Iterable[tuple[str, str, str]]) -> list[str]:
-    """Namespaces by earliest time, then resource, then as written; an unknown time is the latest."""
+    """Sort by earliest time, then resource, then as written; an unknown time is the latest."""
     ranked = sorted(sightings, key=lambda seen: (not seen[0], seen[0], seen[1]))
     return list(dict.fromkeys(namespace for _, _, namespace in ranked if is_label(namespace)))
 

@@ -7,7 +7,7 @@ for the log, and the next write replaces it.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -47,7 +47,7 @@ def prune(order: tuple[str, ...], present: frozenset[str]) -> tuple[str, ...]:
 
 
 def encode(memory: Memory) -> dict[str, str]:
-    """The ConfigMap's data: equal memories give equal text."""
+    """Write the ConfigMap's data; equal memories give equal text."""
     document = {
         "version": VERSION,
         "generation": memory.generation,
@@ -77,35 +77,29 @@ def decode(data: Mapping[str, str] | None) -> tuple[Memory, str]:
 
 
 def _memory(document: Any) -> Memory:
-    if not isinstance(document, dict) or document.get("version") != VERSION:
-        raise ValueError(f"it is not a document of version {VERSION}")
-    generation = document.get("generation")
-    if type(generation) is not int or generation < 0:
-        raise ValueError("its generation is not a number")
+    _require(isinstance(document, dict) and document.get("version") == VERSION, "its version")
+    generation, results, clicks = (document.get(key) for key in ("generation", "results", "clicks"))
+    _require(type(generation) is int and generation >= 0, "its generation")
+    _require(isinstance(results, dict), "its results")
+    _require(isinstance(clicks, dict) and _are_texts(clicks.values()), "its clicks")
     return Memory(
-        order=_texts(document, "order"),
-        results={name: _texts(document["results"], name) for name in _keys(document, "results")},
-        added=_texts(document, "added"),
-        clicks={name: _text(document["clicks"], name) for name in _keys(document, "clicks")},
+        order=_names(document.get("order"), "its order"),
+        results={name: _names(value, "its results") for name, value in results.items()},
+        added=_names(document.get("added"), "its added"),
+        clicks=clicks,
         generation=generation,
     )
 
 
-def _keys(document: dict[str, Any], key: str) -> list[str]:
-    value = document.get(key)
-    if not isinstance(value, dict):
-        raise ValueError(f"its {key} are not a mapping")
-    return list(value)
-
-
-def _texts(document: dict[str, Any], key: str) -> tuple[str, ...]:
-    value = document.get(key)
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise ValueError(f"its {key} is not a list of names")
+def _names(value: Any, what: str) -> tuple[str, ...]:
+    _require(isinstance(value, list) and _are_texts(value), what)
     return tuple(dict.fromkeys(value))
 
 
-def _text(document: dict[str, Any], key: str) -> str:
-    if not isinstance(value := document[key], str):
-        raise ValueError(f"its {key} is not a time")
-    return value
+def _are_texts(values: Iterable[Any]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def _require(holds: bool, what: str) -> None:
+    if not holds:
+        raise ValueError(f"{what} makes no sense")

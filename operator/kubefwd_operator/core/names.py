@@ -142,14 +142,17 @@ class _Desk:
         """Say what is wrong with giving this name to this entry, and whether it gets it."""
         instead = f"use '{spell(entry)[0]}'"
         if sentence := refused(name):
-            return Problem(Reason.NAME_REFUSED, f"{sentence} To reach it, {instead}."), False
+            message = f"The name '{name}' is not published: {instead}. {sentence}"
+            return Problem(Reason.NAME_REFUSED, message), False
+        public, invited = _is_public(name), self.sources[entry.namespace] is not Source.POLICY
+        if public and not invited:
+            return Problem(Reason.SHADOWS_PUBLIC_NAME, _shadows(name, entry, invited)), False
         owner = self.owners.setdefault(name, _owner(entry))
         if owner != _owner(entry):
             return Problem(Reason.NAME_ELSEWHERE, _elsewhere(name, owner, entry, instead)), False
-        if not _is_public(name):
-            return None, True
-        invited = self.sources[entry.namespace] is not Source.POLICY
-        return Problem(Reason.SHADOWS_PUBLIC_NAME, _shadows(name, entry, invited)), invited
+        if public:
+            return Problem(Reason.SHADOWS_PUBLIC_NAME, _shadows(name, entry, invited)), True
+        return None, True
 
 
 def _owner(entry: HostsEntry) -> HostsEntry:

@@ -19,6 +19,7 @@ class Reason(StrEnum):
     AUTHORIZATION_DENIED = "AuthorizationDenied"
     AUTHORIZATION_LOST = "AuthorizationLost"
     SUPERSEDED = "Superseded"
+    HELPER_UNAVAILABLE = "HelperUnavailable"
 
     # the cluster (cluster/)
     NO_CLUSTER = "NoCluster"

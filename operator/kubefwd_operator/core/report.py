@@ -1,0 +1,136 @@
+"""Report: the status written down as data of the ConfigMap `kubefwd:status`.
+
+For people, one key per subject, tables aligned (`tilt describe configmap kubefwd:status`). For
+machines `status.json`, whose keys are a promise:
+
+    state, message, generation, engine, cluster, authorization {state, way},
+    conditions [{type, status, reason, message, lastTransitionTime}],
+    namespaces [{name, source, ready, reason, message}],
+    services [{namespace, service, names, address, ports, state, reason, message, url}],
+    pid, instance, version
+
+Tilt takes at most 20 MB and sends the object to everybody who watches, so tables end after
+MAX_ROWS, and names in `status.json` after MAX_NAMES of a service (headless ones have many).
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from kubefwd_operator.core.status import Condition, NamespaceStatus, ServiceStatus, Status
+
+JSON_KEY = "status.json"
+
+MAX_ROWS = 500
+MAX_SERVICES = 5000
+MAX_NAMES = 100
+
+
+def encode(status: Status) -> dict[str, str]:
+    """Write the ConfigMap's data; equal statuses give equal text."""
+    return {
+        "state": status.state.value,
+        "message": status.message,
+        "generation": str(status.generation),
+        "engine": status.engine,
+        "cluster": status.cluster,
+        "authorization": " ".join(filter(None, (status.authorization.value, status.way))),
+        "conditions": _conditions_table(status.conditions),
+        "namespaces": _namespaces_table(status.namespaces),
+        "services": services_table(status.services),
+        JSON_KEY: json.dumps(document(status), separators=(",", ":"), ensure_ascii=False),
+    }
+
+
+def document(status: Status) -> dict[str, Any]:
+    """Make the content of `status.json`."""
+    return {
+        "state": status.state.value,
+        "message": status.message,
+        "generation": status.generation,
+        "engine": status.engine,
+        "cluster": status.cluster,
+        "authorization": {"state": status.authorization.value, "way": status.way},
+        "conditions": [_condition(condition) for condition in status.conditions],
+        "namespaces": [_namespace(namespace) for namespace in status.namespaces],
+        "services": [_service(service) for service in status.services[:MAX_SERVICES]],
+        "pid": status.process.pid,
+        "instance": status.process.instance,
+        "version": status.process.version,
+    }
+
+
+def services_table(services: Sequence[ServiceStatus]) -> str:
+    """Write one line per service: what to call it, where it is, and what is wrong."""
+    rows = [
+        (
+            service.url or service.key,
+            service.address,
+            ",".join(map(str, service.ports)),
+            service.state.value,
+            service.message,
+        )
+        for service in services[:MAX_ROWS]
+    ]
+    return table(("SERVICE", "ADDRESS", "PORTS", "STATE", "MESSAGE"), rows, len(services))
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], total: int) -> str:
+    """Align columns two spaces apart; say how many of `total` rows were left out."""
+    lines = [header, *([cell.replace("\n", " ") for cell in row] for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    text = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
+    if total > len(rows):
+        text.append(f"... and {total - len(rows)} more: see {JSON_KEY}")
+    return "\n".join(text) + "\n"
+
+
+def _conditions_table(conditions: Sequence[Condition]) -> str:
+    rows = [(c.type, c.status.value, str(c.reason), c.message) for c in conditions]
+    return table(("TYPE", "STATUS", "REASON", "MESSAGE"), rows, len(rows))
+
+
+def _namespaces_table(namespaces: Sequence[NamespaceStatus]) -> str:
+    rows = [
+        (n.name, n.source.value, "yes" if n.ready else "no", str(n.reason), n.message)
+        for n in namespaces[:MAX_ROWS]
+    ]
+    header = ("NAMESPACE", "SOURCE", "READY", "REASON", "MESSAGE")
+    return table(header, rows, len(namespaces))
+
+
+def _condition(condition: Condition) -> dict[str, Any]:
+    return {
+        "type": condition.type,
+        "status": condition.status.value,
+        "reason": str(condition.reason),
+        "message": condition.message,
+        "lastTransitionTime": condition.last_transition_time,
+    }
+
+
+def _namespace(namespace: NamespaceStatus) -> dict[str, Any]:
+    return {
+        "name": namespace.name,
+        "source": namespace.source.value,
+        "ready": namespace.ready,
+        "reason": str(namespace.reason),
+        "message": namespace.message,
+    }
+
+
+def _service(service: ServiceStatus) -> dict[str, Any]:
+    return {
+        "namespace": service.namespace,
+        "service": service.service,
+        "names": list(service.names[:MAX_NAMES]),
+        "address": service.address,
+        "ports": list(service.ports),
+        "state": service.state.value,
+        "reason": str(service.reason),
+        "message": service.message,
+        "url": service.url,
+    }

@@ -1,0 +1,282 @@
+"""Status: the one value that says how things stand, made of what is wanted and what is seen.
+
+`build` is called in every pass. Times come from the caller and are carried over from the status
+before while a condition's `status` stays, so equal situations give equal values: whoever publishes
+compares and writes only what has changed. How it is written down is in `report.py`, what is logged
+in `changes.py`.
+
+`state` is the single word for everything, the first in the order of `State` that holds. What is
+wrong with one service or namespace is in its own row and in the condition `Degraded`; what merely
+has to be known is in its row only.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from kubefwd_operator.core import conditions as judge
+from kubefwd_operator.core.conditions import Condition, Seen, Truth
+from kubefwd_operator.core.links import link
+from kubefwd_operator.core.model import (
+    AuthorityState,
+    CatalogSeen,
+    Desired,
+    DesiredNamespace,
+    NamespaceSeen,
+    Problem,
+    ServiceSeen,
+    ServiceState,
+    Source,
+)
+from kubefwd_operator.core.reason import Reason
+
+__all__ = [
+    "Condition",
+    "NamespaceStatus",
+    "Process",
+    "Seen",
+    "ServiceStatus",
+    "State",
+    "Status",
+    "Truth",
+    "build",
+    "unchanged",
+]
+
+MAX_MESSAGE = 2000
+"""Characters of one message; what others wrote into an error may be of any length."""
+
+
+class State(StrEnum):
+    """The single word, in order of priority: the first that holds is shown."""
+
+    SUPERSEDED = "Superseded"
+    TILT_UNREACHABLE = "TiltUnreachable"
+    NO_CLUSTER = "NoCluster"
+    AUTHORIZATION_LOST = "AuthorizationLost"
+    WAITING_FOR_AUTHORIZATION = "WaitingForAuthorization"
+    CREDENTIALS_UNSUPPORTED = "CredentialsUnsupported"
+    CREDENTIALS_EXPIRED = "CredentialsExpired"
+    CREDENTIALS_FAILED = "CredentialsFailed"
+    CLUSTER_UNREACHABLE = "ClusterUnreachable"
+    ENGINE_UNAVAILABLE = "EngineUnavailable"
+    HOSTS_NOT_WRITABLE = "HostsNotWritable"
+    STARTING = "Starting"
+    DEGRADED = "Degraded"
+    READY = "Ready"
+
+
+_PRIORITY = list(State)
+
+_BY_AUTHORITY = {
+    AuthorityState.SUPERSEDED: State.SUPERSEDED,
+    AuthorityState.LOST: State.AUTHORIZATION_LOST,
+    AuthorityState.WAITING: State.WAITING_FOR_AUTHORIZATION,
+    AuthorityState.ASKING: State.STARTING,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceStatus:
+    """A desired namespace. `ready`: its services are known and nothing is wrong with reading it."""
+
+    name: str
+    source: Source
+    ready: bool
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStatus:
+    """A service; `reason` and `message` are empty when all is well. `url` is for a browser."""
+
+    namespace: str
+    service: str
+    names: tuple[str, ...]
+    address: str
+    ports: tuple[int, ...]
+    state: ServiceState
+    reason: str = ""
+    message: str = ""
+    url: str = ""
+
+    @property
+    def key(self) -> str:
+        """`service.namespace`, as people write it."""
+        return f"{self.service}.{self.namespace}"
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """Who reports: this operator's process."""
+
+    pid: int = 0
+    instance: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Everything that is shown. `cluster` is the context's name, `way` how root came.
+
+    `problems` are those of the engine and of the loop that no condition of their own shows.
+    """
+
+    state: State
+    message: str
+    generation: int
+    engine: str
+    cluster: str
+    authorization: AuthorityState
+    way: str
+    conditions: tuple[Condition, ...]
+    namespaces: tuple[NamespaceStatus, ...]
+    services: tuple[ServiceStatus, ...]
+    problems: tuple[Problem, ...] = ()
+    process: Process = Process()
+
+    def condition(self, kind: str) -> Condition:
+        """Find the condition of this type. Raises KeyError when there is none."""
+        for condition in self.conditions:
+            if condition.type == kind:
+                return condition
+        raise KeyError(kind)
+
+
+def build(
+    desired: Desired, seen: Seen, *, process: Process, previous: Status | None, now: str
+) -> Status:
+    """Put the status together. `now` is RFC 3339; `previous` the status of the pass before."""
+    services = tuple(_services(desired, seen))
+    judged = (
+        judge.helper_ready(seen),
+        judge.cluster_reachable(desired, seen),
+        judge.namespaces_synced(desired, seen.catalog),
+        judge.degraded(judge.faults(desired, seen)),
+    )
+    candidates = (*_candidates(desired, seen, judged), (State.READY, _summary(services)))
+    state, message = min(candidates, key=lambda candidate: _PRIORITY.index(candidate[0]))
+    ready = Truth.TRUE if state is State.READY else Truth.FALSE
+    conditions = (Condition("Ready", ready, state.value, message), *judged)
+    return Status(
+        state=state,
+        message=_cut(message),
+        generation=seen.engine.generation,
+        engine=seen.engine.name,
+        cluster=desired.cluster.context if desired.cluster else "",
+        authorization=seen.authority.state,
+        way=seen.authority.way,
+        conditions=tuple(_timed(condition, previous, now) for condition in conditions),
+        namespaces=tuple(_namespace(n, seen.catalog) for n in desired.namespaces),
+        services=services,
+        problems=tuple(judge.remaining(seen)),
+        process=process,
+    )
+
+
+def unchanged(one: Status, other: Status) -> bool:
+    """Whether two statuses say the same, times aside."""
+    return _timeless(one) == _timeless(other)
+
+
+def _timeless(status: Status) -> Status:
+    conditions = tuple(replace(c, last_transition_time="") for c in status.conditions)
+    return replace(status, conditions=conditions)
+
+
+def _candidates(
+    desired: Desired, seen: Seen, judged: tuple[Condition, ...]
+) -> Iterator[tuple[State, str]]:
+    """Every state other than Ready that holds, with its message."""
+    helper, cluster, synced, degraded = judged
+    if helper.status is Truth.FALSE:
+        by_authority = _BY_AUTHORITY.get(seen.authority.state)
+        yield by_authority or _state_of(helper.reason), helper.message
+    if cluster.reason is not Reason.READY:
+        yield _state_of(cluster.reason), cluster.message
+    if synced.reason is Reason.SYNCING:
+        yield State.STARTING, synced.message
+    for problem in (*seen.engine.problems, *seen.problems):
+        if problem.reason in judge.GLOBAL:
+            yield _state_of(problem.reason), problem.message
+    if seen.engine.generation < desired.generation:
+        yield State.STARTING, "Starting the forwarding anew."
+    if any(_is_starting(service) for service in seen.engine.services):
+        yield State.STARTING, "Opening the listeners of new services."
+    if degraded.status is Truth.TRUE:
+        yield State.DEGRADED, degraded.message
+
+
+def _state_of(reason: str) -> State:
+    return State(reason) if reason in _PRIORITY else State.DEGRADED
+
+
+def _is_starting(service: ServiceSeen) -> bool:
+    return any(problem.reason is Reason.STARTING for problem in service.problems)
+
+
+def _summary(services: tuple[ServiceStatus, ...]) -> str:
+    forwarded = [service for service in services if service.address and service.names]
+    namespaces = {service.namespace for service in forwarded}
+    if not forwarded:
+        return "Ready; nothing that Tilt has deployed needs forwarding yet."
+    return (
+        f"Forwarding {count(len(forwarded), 'service')} of {count(len(namespaces), 'namespace')}."
+    )
+
+
+def count(number: int, noun: str) -> str:
+    """Write a number with its noun: `1 service`, `2 services`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _timed(condition: Condition, previous: Status | None, now: str) -> Condition:
+    time = now
+    for before in previous.conditions if previous else ():
+        if (before.type, before.status) == (condition.type, condition.status):
+            time = before.last_transition_time
+    return replace(condition, message=_cut(condition.message), last_transition_time=time)
+
+
+def _namespace(namespace: DesiredNamespace, catalog: CatalogSeen) -> NamespaceStatus:
+    problem = judge.namespace_problem(namespace, catalog)
+    if problem is None and judge.is_syncing(namespace, catalog):
+        problem = Problem(Reason.SYNCING, "Reading its services.")
+    if problem is None:
+        services = catalog.namespaces.get(namespace.name, NamespaceSeen()).services
+        message = count(len(services), "service")
+        return NamespaceStatus(namespace.name, namespace.source, True, Reason.READY, message)
+    return NamespaceStatus(
+        namespace.name, namespace.source, False, problem.reason, _cut(problem.message)
+    )
+
+
+def _services(desired: Desired, seen: Seen) -> Iterator[ServiceStatus]:
+    """In the order of namespaces; those of namespaces that are on their way out come last."""
+    order = {namespace.name: place for place, namespace in enumerate(desired.namespaces)}
+    known = {
+        (service.namespace, service.name): service
+        for namespace in seen.catalog.namespaces.values()
+        for service in namespace.services
+    }
+    for service in sorted(
+        seen.engine.services,
+        key=lambda s: (order.get(s.namespace, len(order)), s.namespace, s.service),
+    ):
+        problems = sorted(service.problems, key=lambda p: p.reason in judge.INFORMATIONAL)
+        yield ServiceStatus(
+            namespace=service.namespace,
+            service=service.service,
+            names=service.names,
+            address=service.address,
+            ports=tuple(sorted(service.ports)),
+            state=service.state,
+            reason=problems[0].reason if problems else "",
+            message=_cut(" ".join(problem.message for problem in problems)),
+            url=link(service, known.get((service.namespace, service.service))),
+        )
+
+
+def _cut(message: str) -> str:
+    return message if len(message) <= MAX_MESSAGE else message[: MAX_MESSAGE - 1] + "…"
