@@ -10,7 +10,8 @@ Raises only the ClusterError family, see failures.py.
 """
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, cast
 
 import aiohttp
@@ -47,6 +48,15 @@ class ClusterClient:
         """The kubeconfig's context, for messages."""
         return self._access.context
 
+    def renew(self) -> None:
+        """Use new connections from now on: after a sleep of the machine the old ones may be dead.
+
+        What still runs on old ones runs on.
+        """
+        if self._lane is not None:
+            self._retired.append(self._lane)
+            self._lane = None
+
     async def get(self, path: str, **query: str) -> Json:
         """GET one object or list; `path` begins with /api or /apis."""
         timeout = aiohttp.ClientTimeout(
@@ -66,22 +76,26 @@ class ClusterClient:
             raise failures.not_kubernetes(self._host)
         return document
 
-    async def watch(self, path: str, resource_version: str, **query: str) -> AsyncIterator[Json]:
-        """Yield watch events from `resource_version` on; ends when the server or the link ends it.
+    @asynccontextmanager
+    async def watch(
+        self, path: str, resource_version: str, **query: str
+    ) -> AsyncIterator[AsyncIterator[Json]]:
+        """Open a watch from `resource_version` on: `async with` opens it, `async for` reads it.
 
-        An error before the first byte is raised; Gone when the version is too old.
+        It ends when the server ends it, the link breaks or falls silent. Raises on opening, and on
+        an ERROR event; Gone when the version is too old.
         """
         query = {
             **query, "watch": "true", "resourceVersion": resource_version,
             "allowWatchBookmarks": "true", "timeoutSeconds": _WATCH_SECONDS,
         }  # fmt: skip
-        timeout = aiohttp.ClientTimeout(
+        limits = aiohttp.ClientTimeout(
             total=None, connect=CONNECT, sock_connect=CONNECT, sock_read=self._watch_silence
         )
-        response = await self._request(path, query, timeout)
+        response = await self._request(path, query, limits)
         try:
-            async for line in _lines(response):
-                yield self._event(line, Asked.of(path, query))
+            async with aclosing(self._events(response, Asked.of(path, query))) as events:
+                yield events
         finally:
             response.close()
 
@@ -161,6 +175,13 @@ class ClusterClient:
     def _url(self, path: str, query: Mapping[str, str]) -> URL:
         return URL(self._access.server + path).with_query(query)
 
+    async def _events(
+        self, response: aiohttp.ClientResponse, asked: Asked
+    ) -> AsyncGenerator[Json, None]:
+        async with aclosing(_lines(response)) as lines:
+            async for line in lines:
+                yield self._event(line, asked)
+
     def _event(self, line: bytes, asked: Asked) -> Json:
         try:
             event = json.loads(line)
@@ -175,7 +196,7 @@ class ClusterClient:
         return cast("Json", event)
 
 
-async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+async def _lines(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
     """Split a stream into lines; a broken link or too long a silence is simply the end."""
     rest = bytearray()
     try:
