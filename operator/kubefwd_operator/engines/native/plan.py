@@ -7,7 +7,7 @@ to them are written, and stopped after their names are gone.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kubefwd_operator.core.addresses import candidates
 from kubefwd_operator.core.model import CatalogSeen, Desired, Endpoint, Problem, Service
@@ -95,14 +95,22 @@ def refusal(service: Service) -> Problem | None:
     return None
 
 
-def leases(services: Iterable[Service]) -> Iterator[LeaseKey]:
+def leases(services: Iterable[Service], departed: Collection[LeaseKey] = ()) -> Iterator[LeaseKey]:
     """Yield what needs an address: services, and endpoints of headless ones."""
     for service in services:
         if refusal(service) is None:
             yield (service.namespace, service.name, "")
-            if service.headless:
-                for identity in dict.fromkeys(map(endpoint_id, service.endpoints)):
-                    yield (service.namespace, service.name, identity)
+            for identity in _identities(service, departed):
+                yield (service.namespace, service.name, identity)
+
+
+def hostnames(services: Iterable[Service]) -> Iterator[LeaseKey]:
+    """Yield the endpoints with names of their own, which may leave for a moment and come back."""
+    for service in services:
+        if service.headless and refusal(service) is None:
+            for endpoint in service.endpoints:
+                if endpoint.hostname:
+                    yield (service.namespace, service.name, endpoint.hostname)
 
 
 def assign(
@@ -132,10 +140,13 @@ def plan(
     catalog: CatalogSeen,
     addresses: Mapping[LeaseKey, str],
     idle: Collection[ServiceKey] = (),
+    departed: Collection[LeaseKey] = (),
 ) -> Plan:
     """Decide what should be open and named.
 
     `idle` services have had no pod for a while: they keep address and names and do not listen.
+    `departed` endpoints of headless services have left a moment ago: a StatefulSet's pod that is
+    replaced keeps its name, and connections to it wait.
     """
     listen: dict[Place, Target] = {}
     placed: list[Placed] = []
@@ -144,13 +155,13 @@ def plan(
         if problem := refusal(service):
             outlooks.append(Outlook(service, notes=(problem,)))
             continue
-        own = _listeners(service, addresses)
+        own = _listeners(service, addresses, departed)
         if (service.namespace, service.name) in idle:
             own = {}
         outlook = _outlook(service, addresses, own)
         if outlook.forwarded:
             listen |= own
-            placed.append(_placed(service, addresses))
+            placed.append(_placed(service, addresses, departed))
         outlooks.append(outlook)
     return Plan(listen, tuple(placed), tuple(outlooks))
 
@@ -185,23 +196,41 @@ def _other_protocols(service: Service) -> Problem | None:
     )
 
 
-def _listeners(service: Service, addresses: Mapping[LeaseKey, str]) -> dict[Place, Target]:
+def _identities(service: Service, departed: Collection[LeaseKey]) -> tuple[str, ...]:
+    """Return the endpoints of a headless service, those that have just left included."""
+    if not service.headless:
+        return ()
+    here = dict.fromkeys(map(endpoint_id, service.endpoints))
+    return (*here, *(key[2] for key in departed if _of(service, key) and key[2] not in here))
+
+
+def _of(service: Service, key: LeaseKey) -> bool:
+    return key[:2] == (service.namespace, service.name)
+
+
+def _listeners(
+    service: Service, addresses: Mapping[LeaseKey, str], departed: Collection[LeaseKey]
+) -> dict[Place, Target]:
     """Return the places of a service.
 
     A headless one listens on its endpoints' addresses, and on its own while it has no endpoint.
     """
     key = (service.namespace, service.name)
-    if not (service.headless and service.endpoints):
-        address = addresses.get((*key, ""), "")
-        ports = _service_ports(service) | (_number_targets(service) if service.headless else {})
-        return {(address, port): Target(*key, name) for port, name in ports.items() if address}
+    ports = _service_ports(service) | (_number_targets(service) if service.headless else {})
     found: dict[Place, Target] = {}
-    for endpoint in service.endpoints:
-        identity = endpoint_id(endpoint)
-        if address := addresses.get((*key, identity), ""):
-            for port, name in _endpoint_ports(service, endpoint).items():
-                found.setdefault((address, port), Target(*key, name, identity))
+    if not (service.headless and service.endpoints):
+        found |= _at(addresses.get((*key, ""), ""), ports, Target(*key))
+    inside = {endpoint_id(each): _endpoint_ports(service, each) for each in service.endpoints}
+    for identity in _identities(service, departed):
+        address = addresses.get((*key, identity), "")
+        found |= _at(address, inside.get(identity, ports), Target(*key, endpoint=identity))
     return found
+
+
+def _at(address: str, ports: Mapping[int, str], target: Target) -> dict[Place, Target]:
+    if not address:
+        return {}
+    return {(address, port): replace(target, port=name) for port, name in ports.items()}
 
 
 def _service_ports(service: Service) -> dict[int, str]:
@@ -227,25 +256,27 @@ def _endpoint_ports(service: Service, endpoint: Endpoint) -> dict[int, str]:
     return inside | own
 
 
-def _placed(service: Service, addresses: Mapping[LeaseKey, str]) -> Placed:
+def _placed(
+    service: Service, addresses: Mapping[LeaseKey, str], departed: Collection[LeaseKey]
+) -> Placed:
     """Say what a service's names lead to.
 
     A headless one leads to its ready endpoints; to all while none is ready, so that a connection
     can wait for one; to its own address while there are none.
     """
     key = (service.namespace, service.name)
-    if not (service.headless and service.endpoints):
-        return Placed(*key, (addresses[(*key, "")],))
-    ready = [endpoint for endpoint in service.endpoints if endpoint.ready]
-    several = _addresses(service, ready, addresses) or _addresses(
-        service, service.endpoints, addresses
+    named = {endpoint.hostname for endpoint in service.endpoints if endpoint.hostname}
+    named |= {lease[2] for lease in departed if _of(service, lease)}
+    pods = tuple(
+        (identity, addresses[(*key, identity)])
+        for identity in _identities(service, departed)
+        if identity in named and (*key, identity) in addresses
     )
-    pods = {
-        endpoint.hostname: addresses[(*key, endpoint.hostname)]
-        for endpoint in service.endpoints
-        if endpoint.hostname and (*key, endpoint.hostname) in addresses
-    }
-    return Placed(*key, several, tuple(pods.items()))
+    ready = [endpoint for endpoint in service.endpoints if endpoint.ready]
+    several = service.headless and (
+        _addresses(service, ready, addresses) or _addresses(service, service.endpoints, addresses)
+    )
+    return Placed(*key, several or (addresses[(*key, "")],), pods)
 
 
 def _addresses(

@@ -11,7 +11,7 @@ import asyncio
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 import aiohttp
 
@@ -37,6 +37,18 @@ _REFUSED = re.compile(
     re.IGNORECASE,
 )
 _BEGUN = re.compile("reset by peer|broken pipe", re.IGNORECASE)
+
+
+class Message(Protocol):
+    """What aiohttp's kinds of messages have in common."""
+
+    @property
+    def type(self) -> aiohttp.WSMsgType:
+        """The kind of frame, or of end."""
+
+    @property
+    def data(self) -> Any:
+        """The payload; of a close frame its code."""
 
 
 class WebSocketClient(Protocol):
@@ -104,7 +116,7 @@ class WebSocketStream:
                 return data
         return b""
 
-    async def _take(self, message: aiohttp.WSMessage) -> Buffer:
+    async def _take(self, message: Message) -> Buffer:
         """Handle one message; what is returned is data for the client."""
         kind = message.type
         self._pulse.heard()

@@ -1,0 +1,200 @@
+"""What one helper has bound and named for us.
+
+A helper's session is all or nothing: when it ends, everything is undone on its side, so the
+listeners here are closed and the next session begins with empty hands. Within a session every
+answer that is not "done" concerns one place, or the hosts file, and is tried again when `retry`
+is said.
+"""
+
+import asyncio
+import socket as sockets
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from kubefwd_operator.core.errors import HelperGone, HelperRefused
+from kubefwd_operator.core.model import Desired, Problem
+from kubefwd_operator.core.names import HostsEntry, Placed, Published, publish
+from kubefwd_operator.core.reason import Reason
+from kubefwd_operator.engines.native.listener import Listener
+from kubefwd_operator.engines.native.picker import Target
+from kubefwd_operator.engines.native.plan import Place, Plan, steps
+from kubefwd_operator.privileged.channel import HostsOutcome, Withheld
+
+PIPELINE = 64
+"""Requests that are under way at once; each answer carries a descriptor, whose number in flight
+the kernel limits."""
+
+_REASONS = {
+    "in-use": Reason.PORT_TAKEN,
+    "leased": Reason.ADDRESS_TAKEN,
+    "limit": Reason.LIMIT_REACHED,
+    "read-only": Reason.HOSTS_NOT_WRITABLE,
+}
+_AGAIN = "It is tried again every 30 seconds."
+
+
+class HelperLike(Protocol):
+    """What the engine needs of `privileged/channel.py`'s Helper."""
+
+    async def listen(self, ip: str, port: int) -> sockets.socket:
+        """Return a listening socket. Raises HelperRefused, HelperGone."""
+
+    async def release(self, ip: str, port: int) -> None:
+        """Let the helper close its copy. Raises HelperRefused, HelperGone."""
+
+    async def hosts(self, entries: Sequence[HostsEntry]) -> HostsOutcome:
+        """Replace this instance's names. Raises HelperRefused, HelperGone."""
+
+
+_NOTHING = Published((), {}, {})
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What stands now: places that listen, names that are written, and what went wrong where."""
+
+    places: frozenset[Place] = frozenset()
+    published: Published = _NOTHING
+    withheld: tuple[Withheld, ...] = ()
+    refused: Mapping[Place, Problem] | None = None
+    hosts_problem: Problem | None = None
+
+
+class Bindings:
+    """Carries out plans through one helper."""
+
+    def __init__(
+        self,
+        helper: HelperLike,
+        accepted: Callable[[sockets.socket, Target], None],
+        exhausted: Callable[[bool], None],
+    ) -> None:
+        self.helper = helper
+        self.leased_elsewhere: set[str] = set()
+        self._accepted = accepted
+        self._exhausted = exhausted
+        self._listeners: dict[Place, Listener] = {}
+        self._targets: dict[Place, Target] = {}
+        self._refused: dict[Place, Problem] = {}
+        self._named: frozenset[str] = frozenset()
+        self._bound = Bound()
+        self._pipeline = asyncio.Semaphore(PIPELINE)
+
+    def named(self, address: str) -> bool:
+        """Say whether the hosts file leads to this address, which keeps it leased to us."""
+        return address in self._named
+
+    @property
+    def bound(self) -> Bound:
+        """What stands now."""
+        return replace(self._bound, places=frozenset(self._listeners), refused=dict(self._refused))
+
+    async def listen(self, plan: Plan, *, retry: bool) -> bool:
+        """Start what the plan has and is not there.
+
+        Returns False when an address turned out to be leased to another instance: then assign
+        others and call again. Raises HelperGone.
+        """
+        if retry:
+            self._refused.clear()
+        self._refused = {p: why for p, why in self._refused.items() if p in plan.listen}
+        self._targets = dict(plan.listen)
+        start = [p for p in steps(plan, self._listeners).start if p not in self._refused]
+        known = len(self.leased_elsewhere)
+        await _all(self._start(place) for place in start)
+        return len(self.leased_elsewhere) == known
+
+    async def name(self, plan: Plan, desired: Desired, *, retry: bool) -> None:
+        """Write all names in one update, if there is anything new to write. Raises HelperGone.
+
+        Only addresses that are leased to us can be named: those that listen, or are named already.
+        """
+        ours = {ip for ip, _ in self._listeners} | self._named
+        placed = [kept for each in plan.placed if (kept := _within(each, ours)).addresses]
+        published = publish(placed, desired)
+        tried_again = retry and bool(self._bound.withheld or self._bound.hosts_problem)
+        if published.entries == self._bound.published.entries and not tried_again:
+            self._bound = replace(self._bound, published=published)
+            return
+        await self._write(published)
+
+    async def stop(self, plan: Plan) -> None:
+        """Stop what the plan has not; its names are gone by now. Raises HelperGone."""
+        await _all(self._stop(place) for place in steps(plan, self._listeners).stop)
+
+    async def clear(self) -> None:
+        """Take back everything: names, then listeners. Raises HelperGone."""
+        with suppress(HelperRefused):
+            await self.helper.hosts(())
+        self._named, self._bound = frozenset(), Bound()
+        self._refused.clear()
+        self.leased_elsewhere.clear()
+        await _all(self._stop(place) for place in tuple(self._listeners))
+
+    def abandon(self) -> None:
+        """Close our copies of the listeners: the helper is gone, and so are the names."""
+        for listener in self._listeners.values():
+            listener.close()
+        self._listeners.clear()
+
+    async def _start(self, place: Place) -> None:
+        async with self._pipeline:
+            try:
+                socket = await self.helper.listen(*place)
+            except HelperRefused as error:
+                if error.code == "leased":
+                    self.leased_elsewhere.add(place[0])
+                self._refused[place] = _problem(error)
+                return
+        self._listeners[place] = Listener(
+            socket, lambda connection: self._accept(connection, place), self._exhausted
+        )
+
+    def _accept(self, connection: sockets.socket, place: Place) -> None:
+        if target := self._targets.get(place):
+            self._accepted(connection, target)
+        else:
+            connection.close()
+
+    async def _stop(self, place: Place) -> None:
+        self._listeners.pop(place).close()
+        async with self._pipeline:
+            with suppress(HelperRefused):
+                await self.helper.release(*place)
+
+    async def _write(self, published: Published) -> None:
+        try:
+            outcome = await self.helper.hosts(published.entries)
+        except HelperRefused as error:
+            self._bound = replace(self._bound, hosts_problem=_problem(error))
+            return
+        self._named = frozenset(entry.ip for entry in published.entries)
+        self._bound = Bound(published=published, withheld=outcome.withheld)
+
+
+async def _all(actions: Iterable[Coroutine[object, object, None]]) -> None:
+    """Do all at once, to the end of each; then raise HelperGone, or what else went wrong."""
+    ended = await asyncio.gather(*actions, return_exceptions=True)
+    errors = [error for error in ended if isinstance(error, BaseException)]
+    for error in errors:
+        if isinstance(error, HelperGone):
+            raise error
+    if errors:
+        raise errors[0]
+
+
+def _within(placed: Placed, ours: set[str]) -> Placed:
+    """Leave out the addresses that are not leased to us."""
+    return replace(
+        placed,
+        addresses=tuple(ip for ip in placed.addresses if ip in ours),
+        pods=tuple((hostname, ip) for hostname, ip in placed.pods if ip in ours),
+    )
+
+
+def _problem(error: HelperRefused) -> Problem:
+    reason = _REASONS.get(error.code, Reason.INTERNAL_ERROR)
+    remedy = " Stop that program, or give the service another port." * (error.code == "in-use")
+    return Problem(reason, f"{error}{remedy} {_AGAIN}")
