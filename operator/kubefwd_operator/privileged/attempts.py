@@ -1,0 +1,87 @@
+"""Trying the ways to root, one after the other, and keeping what was started until it is reaped.
+
+A program that dies without a helper having connected is a refusal; one that still runs is waiting
+for a person. What it says goes to the log, and its last line into the message of a refusal.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from kubefwd_operator.privileged import peer
+from kubefwd_operator.privileged.process import Child
+from kubefwd_operator.privileged.surroundings import Surroundings
+from kubefwd_operator.privileged.ways import Launch, Obstacle, Way
+
+_NO_TIME = "it has not ended in time"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A way that has come to nothing. `launched` is False when there was an obstacle to it."""
+
+    way: Way
+    launched: bool
+    said: str
+
+
+class Attempts:
+    """Every program started so far that may still run. `current` is the way that is being tried."""
+
+    def __init__(self, log: logging.Logger) -> None:
+        self.current: Way | None = None
+        self._child: Child | None = None
+        self._children: list[Child] = []
+        self._log = log
+
+    async def refused(self, way: Way, here: Surroundings, limit: float | None) -> Refusal:
+        """Try a way until it has come to nothing; cancelled when a helper connects.
+
+        `limit`: seconds after which a way that asks nobody is given up; None waits for the person.
+        """
+        plan = Obstacle(here.fault) if here.fault else way.plan(here)
+        if isinstance(plan, Obstacle):
+            return Refusal(way, launched=False, said=plan.why)
+        try:
+            return Refusal(way, launched=True, said=await self._run(way, plan, limit))
+        except OSError as error:
+            return Refusal(way, launched=True, said=f"{plan.argv[0]}: {error.strerror}")
+
+    async def _run(self, way: Way, launch: Launch, limit: float | None) -> str:
+        child = Child(launch.argv, launch.environ, lambda line: self._hear(way, line))
+        self._children.append(child)
+        self.current, self._child = way, child
+        try:
+            async with asyncio.timeout(limit):
+                code = await child.ended()
+        except TimeoutError:
+            return _NO_TIME
+        finally:
+            self.current = None
+        return child.said[-1] if child.said else f"it ended with code {code}"
+
+    def _hear(self, way: Way, line: str) -> None:
+        # That `sudo -n` needs a password is no news on most machines.
+        usual = not way.asks and line.startswith("sudo: ")
+        self._log.log(logging.DEBUG if usual else logging.INFO, "%s: %s", way.name, line)
+
+    def origin(self, pid: int) -> Way | None:
+        """Find the way that a helper has come by: the current one, unless it is another's child."""
+        if self._child is None or self.current is None:
+            return None
+        return None if peer.descends(pid, self._child.pid) is False else self.current
+
+    def dismiss(self) -> None:
+        """Close the dialog that is open, if there is one: what it asks for has come otherwise."""
+        if self._child is not None and self.current is not None and self.current.asks:
+            self._child.dismiss()
+
+    def reap(self) -> None:
+        """Collect what has ended."""
+        self._children = [child for child in self._children if not child.reap()]
+
+    def close(self) -> None:
+        """Collect what has ended and stop listening to the rest: a helper outlives us."""
+        self.reap()
+        for child in self._children:
+            child.let_go()

@@ -1,0 +1,167 @@
+"""One helper as the rest of the program knows it: its verbs, its heartbeat, its end.
+
+A listener that is handed over is known by the address it is bound to, not by its place in the
+stream: a descriptor that the kernel dropped (EMFILE shows as MSG_CTRUNC) then costs the request
+that it belonged to, and no other.
+
+Raised to callers: HelperRefused with the wire's code, and HelperGone once the connection is over.
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from kubefwd_operator.core.errors import HelperGone, HelperRefused
+from kubefwd_operator.core.names import HostsEntry
+from kubefwd_operator.privileged.conversation import Conversation
+from kubefwd_operator.privileged.wire import VERSION, Answer
+
+BEAT = 2.0
+"""Seconds between heartbeats. The helper takes 15 s of silence for our end."""
+
+SILENT_BEATS = 8
+"""Heartbeats without any answer after which the helper counts as gone: just over 15 s. Beats are
+counted, not seconds, so that time in which we ourselves were stopped is not held against it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """A name that the helper did not write, and in `message` the sentence why.
+
+    `reason` is refused, held-by-user, held-by-instance or duplicate.
+    """
+
+    name: str
+    ip: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostsOutcome:
+    """What became of a `hosts` request. `changed` is False when the file was so already."""
+
+    withheld: tuple[Withheld, ...] = ()
+    changed: bool = False
+
+
+class Helper:
+    """One accepted connection, from `hello` until HelperGone. `session` counts them."""
+
+    def __init__(
+        self, connection: socket.socket, *, session: int, log: logging.Logger, beat: float = BEAT
+    ) -> None:
+        self.session = session
+        self.pid = 0
+        self.guardian = 0
+        self._talk = Conversation(connection, log)
+        self._beat = beat
+        self._pulse: asyncio.Task[None] | None = None
+        self._abandoned: dict[tuple[str, int], asyncio.Task[None]] = {}
+
+    @property
+    def alive(self) -> bool:
+        """False from the moment at which the connection is known to be over."""
+        return self._talk.alive
+
+    async def gone(self) -> str:
+        """Wait for the end of the connection; a sentence that says how it ended."""
+        return await self._talk.gone()
+
+    async def hello(self, linger: int) -> None:
+        """Say hello and start the heartbeat. `linger`: seconds the helper waits after our end."""
+        answer = await self._talk.ask("hello", version=VERSION, linger=linger)
+        if answer.body.get("version") != VERSION:
+            raise HelperRefused("version", "The privileged helper is of another version.")
+        self.pid = _number(answer, "pid")
+        self.guardian = _number(answer, "guardian")
+        self._pulse = asyncio.create_task(self._beating())
+
+    async def listen(self, ip: str, port: int) -> socket.socket:
+        """Get a non-blocking TCP socket that listens on ip:port; the caller owns it.
+
+        Raises HelperRefused: foreign, leased, in-use, limit, system; and HelperGone.
+        """
+        while (ip, port) in self._abandoned:
+            await asyncio.wait([self._abandoned[ip, port]])
+        asked = self._talk.ask("listen", ip=ip, port=port)
+        try:
+            await asyncio.shield(asked)
+        except asyncio.CancelledError:
+            self._abandon(asked, ip, port)
+            raise
+        if (listener := self._talk.received.take(ip, port)) is not None:
+            return listener
+        await self.release(ip, port)
+        raise HelperRefused(
+            "limit",
+            f"The listener for {ip}:{port} could not be received: too many open files. Raise the "
+            "limit (ulimit -n) or forward fewer namespaces.",
+        )
+
+    async def release(self, ip: str, port: int) -> None:
+        """Let the helper close its copy. The caller closes its own."""
+        await self._talk.ask("release", ip=ip, port=port)
+
+    async def hosts(self, entries: Sequence[HostsEntry]) -> HostsOutcome:
+        """Replace this instance's names.
+
+        Raises HelperRefused: foreign, limit, read-only, system; and HelperGone.
+        """
+        answer = await self._talk.ask("hosts", entries=[entry._asdict() for entry in entries])
+        return _outcome(answer)
+
+    async def bye(self) -> None:
+        """Everything undone and the helper ended at once, without lingering."""
+        await self._talk.ask("bye")
+
+    async def purge(self) -> None:
+        """As `bye`, and what dead instances have left behind is swept."""
+        await self._talk.ask("purge")
+
+    def close(self) -> None:
+        """End the connection from our side, without `bye`: the helper undoes and lingers."""
+        self._talk.end("this operator has closed the connection")
+        if self._pulse is not None:
+            self._pulse.cancel()
+
+    def _abandon(self, asked: asyncio.Future[Answer], ip: str, port: int) -> None:
+        """Nobody waits for this listener any more; the next request for it waits for its return."""
+        task = asyncio.create_task(self._give_back(asked, ip, port))
+        self._abandoned[ip, port] = task
+        task.add_done_callback(lambda _: self._abandoned.pop((ip, port), None))
+
+    async def _give_back(self, asked: asyncio.Future[Answer], ip: str, port: int) -> None:
+        with suppress(HelperGone, HelperRefused):
+            await asked
+            if (listener := self._talk.received.take(ip, port)) is not None:
+                listener.close()
+            await self.release(ip, port)
+
+    async def _beating(self) -> None:
+        with suppress(HelperGone):
+            while True:
+                await asyncio.sleep(self._beat)
+                if self._talk.unanswered >= SILENT_BEATS:
+                    self._talk.end("it has not answered for 15 seconds")
+                self._talk.unanswered += 1
+                _ = self._talk.ask("heartbeat")
+
+
+def _number(answer: Answer, key: str) -> int:
+    value = answer.body.get(key)
+    return value if isinstance(value, int) else 0
+
+
+def _outcome(answer: Answer) -> HostsOutcome:
+    rows = answer.body.get("withheld")
+    held = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    return HostsOutcome(tuple(map(_withheld, held)), answer.body.get("changed") is True)
+
+
+def _withheld(row: dict[str, Any]) -> Withheld:
+    return Withheld(*(str(row.get(key, "")) for key in ("name", "ip", "reason", "message")))

@@ -1,0 +1,160 @@
+"""What the ways to root need to know of this machine, looked up before each round of trying.
+
+The ways themselves are pure functions of this value. Programs that run as root are taken from
+fixed places only, and only when nobody but root can change them: not from PATH, and not the
+developer's own Python, which another user may not even reach.
+"""
+
+import os
+import stat
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from kubefwd_operator.privileged.process import Child
+
+INTERPRETERS = ("/usr/bin/python3", "/run/current-system/sw/bin/python3")
+"""Where a system keeps its own Python; the second is NixOS."""
+
+SUDOS = ("/usr/bin/sudo", "/run/wrappers/bin/sudo", "/usr/local/bin/sudo")
+"""Where a system keeps sudo; the second is NixOS, the third a sudo that was built."""
+
+ROOT_FOLDER = str(Path(__file__).resolve().parent.parent / "root")
+"""The folder that root runs. It is handed to Python by path and never imported here."""
+
+_OLDEST = (3, 9)
+_VERSION = "import sys; sys.exit(sys.version_info < (3, 9))"
+_MAX_LINKS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """This machine, as seen by the ways to root.
+
+    `interpreter` and `sudo` are empty when there is none that root may run; `fault` then says why
+    no way at all can work. `askpass` is empty when there is none to use and `askpass_fault` says
+    why. `authorize` is the CLI's command line, `typed` into any terminal by a person.
+    """
+
+    instance: str
+    uid: int
+    environ: Mapping[str, str]
+    authorize: tuple[str, ...]
+    root_folder: str = ROOT_FOLDER
+    interpreter: str = INTERPRETERS[0]
+    sudo: str = ""
+    askpass: str = ""
+    askpass_fault: str = ""
+    fault: str = ""
+
+
+async def look(instance: str, environ: Mapping[str, str]) -> Surroundings:
+    """Look around. Takes a few milliseconds: the interpreter is run once to see its version."""
+    interpreter, fault = await _interpreter()
+    askpass = environ.get("SUDO_ASKPASS", "")
+    askpass_fault = judge_askpass(askpass, os.geteuid(), os.getgid())
+    return Surroundings(
+        instance=instance,
+        uid=os.geteuid(),
+        environ=environ,
+        authorize=(f"{sys.prefix}/bin/kubefwd-operator", "authorize", "--instance", instance),
+        interpreter=interpreter,
+        sudo=next((path for path in SUDOS if not judge_owner(path)), ""),
+        askpass="" if askpass_fault else askpass,
+        askpass_fault=askpass_fault,
+        fault=fault,
+    )
+
+
+async def _interpreter() -> tuple[str, str]:
+    """Find the system's Python: its path and "", or a path for messages and what is wrong."""
+    faults = []
+    for path in INTERPRETERS:
+        fault = judge_owner(path) or await _runs(path)
+        if not fault:
+            return path, ""
+        faults.append(fault)
+    return INTERPRETERS[0], (
+        f"The privileged helper needs the system's own Python 3.9 or newer: {faults[0]} "
+        + _install_hint(sys.platform)
+    )
+
+
+def _install_hint(platform: str) -> str:
+    if platform == "darwin":
+        return "Install it with: xcode-select --install"
+    return f"Install it with the system's package manager, as {INTERPRETERS[0]}."
+
+
+async def _runs(path: str) -> str:
+    """Run it as root would. macOS ships a stub that opens a dialog, so ask about it first."""
+    if sys.platform == "darwin" and await _code("/usr/bin/xcode-select", "-p") != 0:
+        return "the command line tools that it comes with are not installed."
+    if await _code(path, "-I", "-S", "-c", _VERSION) != 0:
+        return f"{path} does not run, or is older than {'.'.join(map(str, _OLDEST))}."
+    return ""
+
+
+async def _code(*argv: str) -> int:
+    try:
+        return await Child(argv, {}, lambda _: None).ended()
+    except OSError:
+        return 127
+
+
+def judge_owner(path: str) -> str:
+    """Say why root must not run this file, or "".
+
+    Every directory, link and file on the way to it has to be root's and writable by root alone.
+    """
+    for place in _on_the_way(Path(path)):
+        try:
+            found = place.lstat()
+        except OSError as error:
+            return f"{place} cannot be used ({error.strerror})."
+        if found.st_uid != 0:
+            return f"{place} does not belong to root."
+        if not stat.S_ISLNK(found.st_mode) and found.st_mode & 0o022:
+            return f"{place} can be changed by others than root."
+    return ""
+
+
+def _on_the_way(path: Path) -> Iterator[Path]:
+    """Yield all that is passed when `path` is opened, links and what they lead to included."""
+    todo, here, links = [*reversed(path.parts[1:])], Path("/"), 0
+    yield here
+    while todo:
+        name = todo.pop()
+        there = here.parent if name == ".." else here / name
+        yield there
+        if not there.is_symlink() or links > _MAX_LINKS:
+            here = there
+            continue
+        links += 1
+        target = there.readlink()
+        todo += reversed(target.parts[1:] if target.is_absolute() else target.parts)
+        here = Path("/") if target.is_absolute() else here
+
+
+def judge_askpass(path: str, uid: int, gid: int) -> str:
+    """Say why sudo is not given this SUDO_ASKPASS, or "".
+
+    The program sees the password, so nobody but its user and root may have a hand in it. The
+    user's own primary group is taken for the user (the usual umask 002 leaves files so).
+    """
+    if not path:
+        return "SUDO_ASKPASS is not set"
+    if not Path(path).is_absolute():
+        return f"SUDO_ASKPASS={path} is not an absolute path"
+    try:
+        found = Path(path).stat()
+    except OSError as error:
+        return f"SUDO_ASKPASS={path} cannot be used ({error.strerror})"
+    if not stat.S_ISREG(found.st_mode) or not os.access(path, os.X_OK):
+        return f"SUDO_ASKPASS={path} is not a program that this user can run"
+    if found.st_uid not in (0, uid):
+        return f"SUDO_ASKPASS={path} belongs to another user"
+    if found.st_mode & 0o002 or (found.st_mode & 0o020 and found.st_gid not in (0, gid)):
+        return f"SUDO_ASKPASS={path} can be changed by other users"
+    return ""

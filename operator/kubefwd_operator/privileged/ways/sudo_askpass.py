@@ -1,0 +1,27 @@
+"""`sudo -A`: sudo itself asks, through the program in SUDO_ASKPASS; we never see the password."""
+
+from kubefwd_operator.privileged.command import command, sudo
+from kubefwd_operator.privileged.surroundings import Surroundings
+from kubefwd_operator.privileged.ways.way import Launch, Obstacle, Way
+
+
+def _plan(here: Surroundings) -> Launch | Obstacle:
+    if here.uid == 0:
+        return Obstacle("this operator runs as root")
+    if not here.sudo:
+        return Obstacle("sudo is not installed")
+    if not here.askpass:
+        return Obstacle(here.askpass_fault)
+    helper = command(here.interpreter, here.root_folder, here.instance)
+    return Launch(sudo(here.sudo, helper, "-A", "-p", _prompt(here.instance)), here.environ)
+
+
+def _prompt(instance: str) -> str:
+    """Say who asks and what for. sudo puts the user's name in the place of %p."""
+    return (
+        f"kubefwd-operator ({instance}) opens ports on 127.18.0.0/15 and writes the names of "
+        "your Tilt services into /etc/hosts. Password for %p: "
+    )
+
+
+WAY = Way("sudo -A", asks=True, why="the password was given to sudo", plan=_plan)
