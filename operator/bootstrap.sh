@@ -170,11 +170,12 @@ with_pip() {
         --require-hashes -r "$here/requirements.txt" >&2
 }
 
-# uv reads no PIP_* variable: the index of a company is handed over.
+# uv reads no PIP_* variable: a company's index and certificate are handed over.
 with_uv() {
     say "making a venv with uv (once, until the requirements change)"
     if [ -n "${PIP_INDEX_URL:-}" ]; then export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$PIP_INDEX_URL}"; fi
     if [ -n "${PIP_EXTRA_INDEX_URL:-}" ]; then export UV_INDEX="${UV_INDEX:-$PIP_EXTRA_INDEX_URL}"; fi
+    if [ -n "${PIP_CERT:-}" ]; then export SSL_CERT_FILE="${SSL_CERT_FILE:-$PIP_CERT}"; fi
     uv venv --no-project --no-config --allow-existing --python '>=3.11' "$new" >&2 ||
         die "uv could not make a venv; its message is above."
     uv pip install --no-config --python "$new/bin/python" --only-binary :all: --no-deps \
