@@ -25,11 +25,16 @@ APP_NAME = "kubefwd-operator"
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything that comes from outside: arguments, which Tilt, and a directory for our files."""
+    """Everything that comes from outside.
+
+    `cache` is our directory in the developer's cache; `environ` the developer's environment, for
+    sudo and the programs that it asks with.
+    """
 
     settings: Settings
     tilt: TiltLocation
     cache: Path
+    environ: Mapping[str, str]
 
 
 def load(env: Mapping[str, str] | None = None, port: int | None = None) -> Config:
@@ -40,7 +45,7 @@ def load(env: Mapping[str, str] | None = None, port: int | None = None) -> Confi
     env = os.environ if env is None else env
     location = TiltLocation(config_paths(env, Path.home()), _port(env) if port is None else port)
     raw = {"instance": f"tilt-{location.port}"} | _arguments(env)
-    return Config(parse(raw), location, platformdirs.user_cache_path(APP_NAME))
+    return Config(parse(raw), location, platformdirs.user_cache_path(APP_NAME), dict(env))
 
 
 def locate(env: Mapping[str, str] | None = None, port: int | None = None) -> TiltLocation:

@@ -9,8 +9,9 @@ from typing import Any
 
 import kopf
 
-from kubefwd_operator.app import App, quiet_kopf
+from kubefwd_operator.app import App
 from kubefwd_operator.tilt.login import kopf_session
+from kubefwd_operator.tuning import giving_up_in_words, log_to_stdout, tune
 
 TILT = ("tilt.dev", "v1alpha1")
 
@@ -18,8 +19,10 @@ TILT = ("tilt.dev", "v1alpha1")
 @kopf.on.startup()
 async def start(settings: kopf.OperatorSettings, memo: Any, **_: Any) -> None:
     """Tune Kopf for Tilt, then build and start everything."""
-    quiet_kopf(settings)
-    memo.app = await App.start()
+    tune(settings)
+    log_to_stdout()
+    with giving_up_in_words():
+        memo.app = await App.start()
 
 
 @kopf.on.login()

@@ -21,44 +21,45 @@ _Stamp = tuple[tuple[int, int, int] | None, ...]
 
 
 class Life:
-    """Watches one Tilt from outside its API. `pid` is set once Tilt's Session has told it."""
+    """Watches one Tilt from outside its API. `pid` gives Tilt's, 0 until its Session has told."""
 
     def __init__(
         self,
         location: TiltLocation,
         access: TiltAccess,
+        pid: Callable[[], int],
         parent: Callable[[], int] = os.getppid,
         alive: Callable[[int], bool] | None = None,
     ) -> None:
-        self.pid = 0
         self._location, self._access = location, access
-        self._parent, self._alive = parent, alive or process_exists
+        self._pid, self._parent, self._alive = pid, parent, alive or process_exists
         self._first_parent = parent()
         self._stamp: _Stamp = ()
         self._seen_alive = 0
 
     async def ended(self) -> str:
         """Wait until our Tilt is gone; give the sentence that says how we know."""
-        while not (reason := self.look()):
-            await asyncio.sleep(PERIOD)  # noqa: ASYNC110 - the world outside sets no Event
-        return reason
+        while True:
+            if reason := self.look():
+                return reason
+            await asyncio.sleep(PERIOD)
 
     def look(self) -> str:
         """Say why our Tilt is gone, or nothing while it is there."""
         if self._parent() != self._first_parent:
             return "The process that started this operator has ended."
-        if self._process_gone():
-            return f"Tilt (process {self.pid}) has ended."
+        if self._process_gone(pid := self._pid()):
+            return f"Tilt (process {pid}) has ended."
         return self._entry_gone()
 
-    def _process_gone(self) -> bool:
-        if not self.pid:
+    def _process_gone(self, pid: int) -> bool:
+        if not pid:
             return False
-        if self._alive(self.pid):
-            self._seen_alive = self.pid
+        if self._alive(pid):
+            self._seen_alive = pid
             return False
         # One never seen alive is not ours to judge: a Tilt in another container, say.
-        return self._seen_alive == self.pid
+        return self._seen_alive == pid
 
     def _entry_gone(self) -> str:
         stamp = tuple(_stamp(path) for path in self._location.paths)

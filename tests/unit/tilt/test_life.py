@@ -5,11 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.unit.tilt.test_session import entry, written
 
 from kubefwd_operator.tilt import life as module
 from kubefwd_operator.tilt.life import Life, process_exists
 from kubefwd_operator.tilt.session import TiltLocation, read_access
-from tests.unit.tilt.test_session import entry, written
 
 
 class World:
@@ -17,13 +17,16 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         self.file = written(folder / "config", entry("tilt-default"), entry("tilt-7"))
-        self.parent = 100
+        self.parent, self.pid = 100, 7777
         self.processes = {7777}
         location = TiltLocation((self.file,))
         self.life = Life(
-            location, read_access(location), lambda: self.parent, self.processes.__contains__
+            location,
+            read_access(location),
+            lambda: self.pid,
+            lambda: self.parent,
+            self.processes.__contains__,
         )
-        self.life.pid = 7777
         assert self.life.look() == ""
 
     def reparent(self) -> None:
@@ -78,7 +81,7 @@ def test_after_half_written_the_finished_file_is_looked_at(tmp_path: Path) -> No
 
 def test_a_process_never_seen_alive_is_not_judged(tmp_path: Path) -> None:
     world = World(tmp_path)
-    world.life.pid = 8888
+    world.pid = 8888
     assert world.life.look() == ""
 
 

@@ -5,17 +5,20 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 
 import pytest
 
 from kubefwd_operator.tilt.worker import Worker
 
 
+def _named(number: int) -> tuple[int, str]:
+    return number, threading.current_thread().name
+
+
 async def test_it_gives_results_in_order_and_always_in_the_same_thread() -> None:
     worker = Worker("w")
-    names = await asyncio.gather(
-        *(worker.run(lambda i=i: (i, threading.current_thread().name), 1) for i in range(5))
-    )
+    names = await asyncio.gather(*(worker.run(partial(_named, i), 1) for i in range(5)))
     assert names == [(i, "w") for i in range(5)]
     worker.close()
 

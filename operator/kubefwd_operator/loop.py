@@ -1,0 +1,177 @@
+"""One pass: read everything in Tilt, decide, tell the parts, publish what they show.
+
+Level-based: a pass knows nothing of events and computes from what is there now. It awaits nothing
+slower than Tilt's apiserver; the parts take a wish and show a snapshot at once. `schedule.py` says
+when passes are made.
+
+Memory is read from Tilt once, at the first pass; from then on ours is the truth, and a ConfigMap
+that somebody deleted is written again.
+
+An error of Tilt's is waited out, with a back-off; when Tilt refuses several times in a row it is
+gone, and so is this operator. An error of our own in deciding is logged with its traceback and
+shown as a condition beside the last wish, and the next pass tries again.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from typing import Protocol
+
+from kubefwd_operator.core import changes, clicks, memory, report, status
+from kubefwd_operator.core.conditions import Seen
+from kubefwd_operator.core.desired import Decision, desire
+from kubefwd_operator.core.errors import TiltConflict, TiltError, TiltGone
+from kubefwd_operator.core.facts import TiltFacts
+from kubefwd_operator.core.memory import Memory
+from kubefwd_operator.core.model import (
+    AuthoritySeen,
+    AuthorityState,
+    CatalogSeen,
+    Desired,
+    EngineSeen,
+    Problem,
+)
+from kubefwd_operator.core.reason import Reason
+from kubefwd_operator.core.settings import Settings
+from kubefwd_operator.core.status import Process, Status
+from kubefwd_operator.schedule import Schedule
+from kubefwd_operator.tilt.client import MEMORY, STATUS, TiltClient, TiltObjects
+from kubefwd_operator.tilt.parse import Parser, session_pid
+from kubefwd_operator.tilt.publish import publish
+
+log = logging.getLogger(__name__)
+
+REFUSALS = 4
+"""Passes in a row that Tilt refuses before it counts as gone; about two seconds."""
+
+
+class PartsLike(Protocol):
+    """The catalog, the authority and the engine, as the loop deals with them."""
+
+    def start(self) -> None:
+        """Start the tasks of all parts."""
+
+    def want(self, desired: Desired) -> None:
+        """Tell every part what is wanted; returns at once."""
+
+    def seen(self) -> tuple[CatalogSeen, AuthoritySeen, EngineSeen]:
+        """Give what the parts show right now."""
+
+    async def close(self) -> None:
+        """Stop everything, in order. Never raises."""
+
+
+class Loop:
+    """Makes passes until cancelled; `gone` hears once when Tilt has ended for good."""
+
+    def __init__(
+        self,
+        client: TiltClient,
+        parts: PartsLike,
+        settings: Settings,
+        process: Process,
+        gone: Callable[[str], None],
+        now: Callable[[], str] | None = None,
+    ) -> None:
+        self.tilt_pid = 0
+        self._client, self._parts = client, parts
+        self._settings, self._process = settings, process
+        self._gone, self._now = gone, now or utc_now
+        self._schedule = Schedule(self._pass, self._failed)
+        self._parser = Parser()
+        self._memory: Memory | None = None
+        self._decision = Decision(Desired(), Memory())
+        self._status: Status | None = None
+        self._refusals = 0
+        self._said = ""
+
+    def wake(self) -> None:
+        """Look again."""
+        self._schedule.wake()
+
+    async def run(self) -> None:
+        """Make passes until cancelled."""
+        await self._schedule.run()
+
+    async def _pass(self) -> None:
+        objects = await self._client.read()
+        self.tilt_pid = session_pid(objects)
+        facts = await self._client.run(partial(self._parser.facts, objects))
+        failure = self._decide(facts, objects)
+        self._parts.want(self._decision.desired)
+        await self._show(objects, failure)
+        self._refusals = 0
+        if failure is not None:
+            raise failure
+        self._said = ""
+
+    def _decide(self, facts: TiltFacts, objects: TiltObjects) -> Exception | None:
+        """Make a decision; what goes wrong in it is given back, and the last decision stays."""
+        try:
+            first = self._memory is None
+            remembered = self._remembered(objects)
+            clicked = clicks.read(facts.buttons, remembered, first_pass=first)
+            self._decision = desire(facts, self._settings, clicked.memory)
+        except Exception as error:  # noqa: BLE001 - whatever Tilt holds, the loop goes on
+            return error
+        self._memory = self._decision.memory
+        return None
+
+    def _remembered(self, objects: TiltObjects) -> Memory:
+        if self._memory is not None:
+            return self._memory
+        remembered, complaint = memory.decode(objects.data(MEMORY))
+        if complaint:
+            log.warning(complaint)
+        return remembered
+
+    async def _show(self, objects: TiltObjects, failure: Exception | None) -> None:
+        """Tell what has changed, in the log and in Tilt."""
+        catalog, authority, engine = self._parts.seen()
+        problems = (*self._decision.problems, *_internal(failure))
+        current = status.build(
+            self._decision.desired,
+            Seen(catalog, authority, engine, problems),
+            process=self._process,
+            previous=self._status,
+            now=self._now(),
+        )
+        for line in changes.lines(self._status, current):
+            log.info(line)
+        self._status = current
+        if authority.state is AuthorityState.SUPERSEDED:
+            return  # both ConfigMaps are the newer operator's now
+        wanted = {STATUS: report.encode(current), MEMORY: memory.encode(self._decision.memory)}
+        await publish(self._client, objects, wanted)
+
+    def _failed(self, error: Exception, _: int) -> None:
+        """Say once what is wrong; count what means that Tilt is gone."""
+        if isinstance(error, TiltConflict):
+            return
+        if isinstance(error, TiltGone):
+            self._refusals += 1
+            if self._refusals == REFUSALS:
+                self._gone(str(error))
+            return
+        self._refusals = 0
+        sentence = repr(error)
+        if sentence != self._said:
+            self._said = sentence
+            known = isinstance(error, TiltError)
+            log.error(str(error) if known else "A pass has failed.", exc_info=not known and error)
+
+
+def _internal(failure: Exception | None) -> tuple[Problem, ...]:
+    if failure is None:
+        return ()
+    message = (
+        f"A defect of kubefwd-operator: {type(failure).__name__} while deciding what to forward. "
+        "What was forwarded stays; the log has the details, please report them."
+    )
+    return (Problem(Reason.INTERNAL_ERROR, message),)
+
+
+def utc_now() -> str:
+    """Give the time as RFC 3339, to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,76 @@
+"""How Kopf is made to behave on Tilt, and what the developer reads in the log.
+
+Kopf's own lines (one per event and handler) are off; ours go to stdout, which Tilt shows with the
+resource's name in front. The settings and their reasons are those of facts/kopf.md 8.
+"""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import kopf
+
+from kubefwd_operator.core.errors import KubefwdOperatorError
+
+PREFIX = "kubefwd_operator"
+"""The logger above all of ours."""
+
+MARK = "kubefwd-operator"
+"""Of anything that Kopf would ever write to an object, so that an accident is recognisable."""
+
+CONFIGURATION_ERROR = 2
+"""Exit code when the developer has to put something right first."""
+
+
+def tune(settings: kopf.OperatorSettings) -> None:
+    """Set what must differ from Kopf's defaults on Tilt's apiserver."""
+    settings.posting.enabled = False
+    settings.scanning.disabled = True
+    settings.networking.request_timeout = 10
+    settings.networking.connect_timeout = 3
+    # Never empty: that is a busy loop. The loop notices that Tilt is gone sooner than Kopf does.
+    settings.networking.error_backoffs = [0.5, 1, 2, 5, 5, 5]
+    settings.watching.connect_timeout = 3
+    settings.watching.reconnect_backoff = 1
+    # Cutting a quiet stream replays all objects. The resync of the loop does not need that.
+    settings.watching.inactivity_timeout = 600
+    settings.process.ultimate_exiting_timeout = 30
+    settings.persistence.finalizer = f"{MARK}/finalizer"
+    settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=MARK)
+    settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=MARK)
+
+
+def log_to_stdout() -> None:
+    """Send our own lines to stdout, and of Kopf's only what is wrong."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(_Line())
+    ours = logging.getLogger(PREFIX)
+    ours.handlers[:] = [handler]
+    ours.propagate = False
+    ours.setLevel(logging.INFO)
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+    # "Request attempt failed", once per kind and attempt: the loop says it once.
+    logging.getLogger("kopf._cogs.clients.watching").setLevel(logging.CRITICAL)
+
+
+class _Line(logging.Formatter):
+    """One line; what is not as it should be says so in front."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = super().format(record)
+        return line if record.levelno < logging.WARNING else f"{record.levelname.lower()}: {line}"
+
+
+@contextmanager
+def giving_up_in_words() -> Iterator[None]:
+    """Turn what the developer has to put right into its sentences and the end of the process.
+
+    SystemExit goes through Kopf and its event loop as it is; any exception would be a traceback.
+    """
+    try:
+        yield
+    except KubefwdOperatorError as error:
+        for sentence in str(error).splitlines():
+            logging.getLogger(PREFIX).error(sentence)  # noqa: TRY400 - words, not a traceback
+        raise SystemExit(CONFIGURATION_ERROR) from None
