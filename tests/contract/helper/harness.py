@@ -166,8 +166,7 @@ class Machine:
         paths = json.dumps({key: str(path) for key, path in places.items()} | limits)
         arguments = ["--instance", instance, "--uid", str(uid)]
         process = subprocess.Popen(
-            [*PYTHON, str(ROOT.parents[2] / "tests/contract/helper/start.py"), str(ROOT), paths]
-            + arguments,
+            [*PYTHON, str(Path(__file__).with_name("start.py")), str(ROOT), paths, *arguments],
             env={},
             stderr=subprocess.PIPE,
         )

@@ -1,0 +1,345 @@
+"""The hosts file: one block per owner, and every other byte as it was."""
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kubefwd_operator.root.helper.hosts import MAX_WITHHELD, Hosts, block, holders, without
+from kubefwd_operator.root.helper.ledger import Ledger
+from kubefwd_operator.root.helper.names import HostsEntry, spell
+from kubefwd_operator.root.helper.protocol import MAX_LINE, Refusal
+
+ME, OTHER = "1000.tilt-10350", "1001.tilt-10350"
+WEB = HostsEntry("127.18.0.3", "web", "shop", bare=True)
+ODD = [
+    pytest.param(b"", id="empty"),
+    pytest.param(b"127.0.0.1 localhost\n", id="ordinary"),
+    pytest.param(b"127.0.0.1 localhost", id="no final newline"),
+    pytest.param(b"127.0.0.1 localhost\r\n\r\n10.0.0.1 a\r\n", id="CRLF"),
+    pytest.param(b"10.0.0.1 a\r10.0.0.2 b", id="CR"),
+    pytest.param(b"# caf\xe9 \xff\xfe\x00\n\x0b\x0c\x1c\x85\n", id="not UTF-8, odd line ends"),
+    pytest.param(b"\xef\xbb\xbf127.0.0.1 localhost\n\n\n", id="BOM, blank lines"),
+    pytest.param(b"\n", id="one newline"),
+    pytest.param(b"# kubefwd-operator: not a mark\n# kubefwd-operator:x\n", id="nearly our mark"),
+]
+
+
+def _make(folder: Path, owner: str = ME) -> Hosts:
+    hosts = folder / "hosts"
+    if not hosts.exists():
+        hosts.write_bytes(b"127.0.0.1 localhost\n")
+    ledger = Ledger(str(folder / "state"), owner)
+    ledger.live(0)
+    return Hosts(str(hosts), ledger)
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Hosts:
+    return _make(tmp_path)
+
+
+@pytest.fixture
+def file(mine: Hosts) -> Path:
+    return Path(mine.path)
+
+
+@pytest.mark.parametrize("content", ODD)
+def test_after_undo_the_file_is_byte_equal(mine: Hosts, file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+    assert mine.replace([WEB])[0]
+    assert file.read_bytes().endswith(content)
+    assert b"127.18.0.3 web web.shop " in file.read_bytes()
+    mine.remove()
+    assert file.read_bytes() == content
+
+
+@pytest.mark.parametrize("content", ODD)
+def test_what_the_user_adds_meanwhile_is_kept(mine: Hosts, file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+    mine.replace([WEB])
+    file.write_bytes(b"10.9.9.9 before\n" + file.read_bytes() + b"10.9.9.9 after")
+    mine.remove()
+    assert file.read_bytes() == b"10.9.9.9 before\n" + content + b"10.9.9.9 after"
+
+
+def test_a_line_that_the_user_puts_into_our_block_is_kept(mine: Hosts, file: Path) -> None:
+    mine.replace([WEB])
+    first, rest = file.read_bytes().split(b"\n", 1)
+    file.write_bytes(first + b"\n10.9.9.9 mine\n" + rest)
+    mine.remove()
+    assert file.read_bytes() == b"10.9.9.9 mine\n127.0.0.1 localhost\n"
+
+
+@given(content=st.binary(max_size=200), other=st.booleans())
+def test_any_bytes_come_back(content: bytes, other: bool) -> None:
+    lines, _ = block([WEB], ME, holders(content), ())
+    theirs = block([WEB], OTHER, {}, ())[0] if other else b""
+    kept = without(content, lambda owner: owner == ME)
+    assert without(lines + theirs + kept, lambda owner: owner == ME) == theirs + kept
+
+
+@given(st.lists(st.sampled_from([b"a", b" ", b"#", b"\r", b"\n", b"kubefwd-operator:", b"1.b"])))
+def test_near_marks_are_not_ours(parts: list[bytes]) -> None:
+    content = b"".join(parts)
+    assert without(content, lambda owner: owner == ME) == content
+
+
+def test_a_block_has_a_line_per_address_and_its_ipv6_twin() -> None:
+    lines, withheld = block([WEB], ME, {}, ())
+    names = "web web.shop web.shop.svc web.shop.svc.cluster.local # kubefwd-operator:" + ME
+    assert lines.decode() == f"127.18.0.3 {names}\n::ffff:127.18.0.3 {names}\n"
+    assert withheld == []
+
+
+def test_a_name_has_several_addresses_when_the_service_is_headless() -> None:
+    lines, withheld = block([WEB, WEB._replace(ip="127.18.0.4")], ME, {}, ())
+    assert lines.count(b"\n") == 4
+    assert withheld == []
+
+
+@pytest.mark.parametrize(
+    "entry, held, reasons",
+    [
+        pytest.param(WEB, {"web": ""}, [("web", "held-by-user")], id="the user's own line"),
+        pytest.param(WEB, {"web": OTHER}, [("web", "held-by-instance")], id="another instance"),
+        pytest.param(
+            WEB._replace(namespace="com"), {}, [("web.com", "refused")], id="a public suffix"
+        ),
+        pytest.param(
+            WEB._replace(service="box"), {}, [("box", "refused")], id="the machine's own name"
+        ),
+    ],
+)
+def test_a_name_is_withheld_alone(
+    entry: HostsEntry, held: dict[str, str], reasons: list[tuple[str, str]]
+) -> None:
+    lines, withheld = block([entry], ME, held, ("box",))
+    assert [(one["name"], one["reason"]) for one in withheld] == reasons
+    words = lines.split()
+    assert all(name.encode() not in words for name, _ in reasons)
+    assert f"{entry.service}.{entry.namespace}.svc.cluster.local".encode() in words
+
+
+def test_an_entry_given_twice_is_withheld_the_second_time() -> None:
+    lines, withheld = block([WEB, WEB], ME, {}, ())
+    assert lines.count(b"\n") == 2
+    assert {one["reason"] for one in withheld} == {"duplicate"}
+
+
+def test_an_entry_without_any_name_left_makes_no_line() -> None:
+    lines, _ = block([WEB, WEB], ME, dict.fromkeys(spell(WEB), ""), ())
+    assert lines == b""
+
+
+def test_the_answer_stays_below_the_limit_of_a_line() -> None:
+    entry = HostsEntry("127.18.100.100", "s" * 63, "n" * 63, "p" * 63, bare=True)
+    entries = [entry._replace(ip=f"127.18.{n // 200}.{n % 200 + 1}") for n in range(4096)]
+    _, withheld = block(entries, ME, dict.fromkeys(spell(entry), "9" * 10 + "." + "i" * 32), ())
+    assert len(withheld) == MAX_WITHHELD
+    assert len(json.dumps({"id": 1 << 52, "withheld": withheld})) < MAX_LINE - 100
+
+
+@pytest.mark.parametrize(
+    "content, held",
+    [
+        pytest.param(b"10.0.0.1 a b\tc\n", {"a": "", "b": "", "c": ""}, id="several names"),
+        pytest.param(b"10.0.0.1 a # b\n#10.0.0.1 c\n", {"a": ""}, id="comments"),
+        pytest.param(b"10.0.0.1 A.Example.\n", {"a.example": ""}, id="capitals, final dot"),
+        pytest.param(b"10.0.0.1 a\r\n10.0.0.2 b", {"a": "", "b": ""}, id="CRLF, no end"),
+        pytest.param(
+            f"127.18.0.1 a # kubefwd-operator:{OTHER}\n".encode(), {"a": OTHER}, id="instance"
+        ),
+        pytest.param(
+            f"127.18.0.1 a # kubefwd-operator:{OTHER}\n10.0.0.1 a\n".encode(),
+            {"a": ""},
+            id="the user's line counts more",
+        ),
+        pytest.param(b"10.0.0.1\n\n \n", {}, id="no names"),
+    ],
+)
+def test_who_holds_a_name(content: bytes, held: dict[str, str]) -> None:
+    assert holders(content) == held
+
+
+def test_the_same_block_again_writes_nothing(mine: Hosts, file: Path) -> None:
+    assert mine.replace([WEB])[0]
+    before = file.stat()
+    assert not mine.replace([WEB])[0]
+    assert file.stat().st_ino == before.st_ino
+    assert mine.replace([WEB._replace(ip="127.18.0.4")])[0]
+    assert mine.replace([])[0]
+    assert file.read_bytes() == b"127.0.0.1 localhost\n"
+
+
+def test_two_owners_have_two_blocks_and_the_first_keeps_the_name(
+    mine: Hosts, file: Path, tmp_path: Path
+) -> None:
+    theirs = _make(tmp_path, OTHER)
+    file.write_bytes(b"10.0.0.1 x")
+    mine.replace([WEB])
+    _, withheld = theirs.replace([WEB._replace(ip="127.18.0.4")])
+    assert {one["reason"] for one in withheld} == {"held-by-instance"}
+    assert ME in withheld[0]["message"]
+    mine.remove()
+    changed, withheld = theirs.replace([WEB._replace(ip="127.18.0.4")])
+    assert (changed, withheld) == (True, [])
+    theirs.remove()
+    assert file.read_bytes() == b"10.0.0.1 x"
+
+
+def test_owner_mode_and_attributes_are_kept(mine: Hosts, file: Path) -> None:
+    file.chmod(0o640)
+    os.setxattr(file, "user.colour", b"blue")
+    mine.replace([WEB])
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+    assert os.getxattr(file, "user.colour") == b"blue"
+    if os.geteuid() == 0:
+        os.chown(file, 1234, 4321)
+        mine.remove()
+        assert (file.stat().st_uid, file.stat().st_gid) == (1234, 4321)
+
+
+def test_a_link_stays_a_link_and_its_target_is_written(mine: Hosts, file: Path) -> None:
+    target = file.parent / "elsewhere"
+    target.mkdir()
+    file.rename(target / "real")
+    file.symlink_to("elsewhere/real")
+    mine.replace([WEB])
+    assert file.is_symlink()
+    assert b"web.shop" in (target / "real").read_bytes()
+
+
+def test_nothing_is_left_beside_the_file(mine: Hosts, file: Path) -> None:
+    mine.replace([WEB])
+    assert {path.name for path in file.parent.iterdir()} == {"hosts", "state"}
+
+
+def test_a_temporary_file_of_a_killed_helper_is_removed(mine: Hosts, file: Path) -> None:
+    left = file.parent / ".hosts.kubefwd-operator-0123"
+    left.write_bytes(b"half")
+    mine.replace([WEB])
+    assert not left.exists()
+
+
+def test_a_change_by_somebody_else_meanwhile_is_not_lost(
+    mine: Hosts, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.fsync
+    times: list[int] = []
+
+    def fsync(fd: int) -> None:
+        real(fd)
+        if not times:
+            times.append(1)
+            file.write_bytes(b"10.0.0.9 web\n")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    _, withheld = mine.replace([WEB])
+    assert file.read_bytes().endswith(b"10.0.0.9 web\n")
+    assert [one["name"] for one in withheld] == ["web"]
+
+
+def test_a_file_that_never_stays_still_is_given_up(
+    mine: Hosts, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.fsync
+
+    def fsync(fd: int) -> None:
+        real(fd)
+        file.write_bytes(file.read_bytes() + b"#\n")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(Refusal, match="keeps changing"):
+        mine.replace([WEB])
+    assert {path.name for path in file.parent.iterdir()} == {"hosts", "state"}
+
+
+def _busy(*_: object) -> None:
+    raise OSError(16, "Device or resource busy")
+
+
+def _renames_of_hosts_fail(monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
+    real = os.rename
+
+    def rename(source: str, target: str) -> None:
+        _busy() if target == str(file) else real(source, target)
+
+    monkeypatch.setattr(os, "rename", rename)
+
+
+def test_a_bind_mounted_file_is_written_in_place(
+    mine: Hosts, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _renames_of_hosts_fail(monkeypatch, file)
+    before = file.stat().st_ino
+    mine.replace([WEB])
+    assert file.stat().st_ino == before
+    assert b"web.shop" in file.read_bytes()
+    mine.remove()
+    assert file.read_bytes() == b"127.0.0.1 localhost\n"
+    assert not Path(mine.journal).exists()
+
+
+def test_a_torn_write_in_place_is_finished_from_the_journal(
+    mine: Hosts, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _renames_of_hosts_fail(monkeypatch, file)
+    content = b"10.0.0.1 a\n" * 50
+    file.write_bytes(content)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "ftruncate", _busy)  # the helper ends in the middle
+        with pytest.raises(Refusal):
+            mine.replace([WEB])
+    file.write_bytes(file.read_bytes()[:100] + b"torn")
+    mine.remove()
+    assert file.read_bytes() == content
+
+
+def test_a_journal_older_than_the_users_own_edit_is_dropped(mine: Hosts, file: Path) -> None:
+    Path(mine.journal).write_bytes(b"old")
+    os.utime(mine.journal, (1, 1))
+    mine.remove()
+    assert file.read_bytes() == b"127.0.0.1 localhost\n"
+    assert not Path(mine.journal).exists()
+
+
+@pytest.mark.parametrize("number", [1, 13, 30], ids=["EPERM", "EACCES", "EROFS"])
+def test_a_file_that_cannot_be_written_is_read_only(
+    mine: Hosts, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    real = os.open
+
+    def only_reading(path: str, flags: int, *rest: int, **more: int) -> int:
+        if flags & (os.O_WRONLY | os.O_RDWR) and "state" not in path:
+            raise OSError(number, "no")
+        return real(path, flags, *rest, **more)
+
+    monkeypatch.setattr(os, "open", only_reading)
+    with pytest.raises(Refusal) as refusal:
+        mine.replace([WEB])
+    assert refusal.value.code == "read-only"
+
+
+def test_a_missing_file_is_an_error_of_the_system(mine: Hosts, file: Path) -> None:
+    file.unlink()
+    with pytest.raises(FileNotFoundError):
+        mine.replace([WEB])
+
+
+def test_dead_owners_are_swept_and_living_ones_stay(
+    mine: Hosts, file: Path, tmp_path: Path
+) -> None:
+    theirs = _make(tmp_path, OTHER)
+    mine.replace([WEB])
+    theirs.replace([WEB._replace(service="api")])
+    dead = block([WEB._replace(service="db")], "7.dead", {}, ())[0]
+    file.write_bytes(dead + file.read_bytes())
+    mine.sweep()
+    assert b"7.dead" not in file.read_bytes()
+    assert ME.encode() in file.read_bytes()
+    assert OTHER.encode() in file.read_bytes()

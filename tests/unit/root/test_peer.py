@@ -1,0 +1,214 @@
+"""Who the user is, where his operator listens, and what the path to it may look like."""
+
+import os
+import pwd
+import socket
+import struct
+from pathlib import Path
+
+import pytest
+
+from kubefwd_operator.root.helper import peer
+from kubefwd_operator.root.helper.peer import User, identify, parse_ucred, parse_xucred
+from kubefwd_operator.root.helper.protocol import Refusal
+
+UID = os.getuid()
+NOBODY = pwd.getpwnam("nobody").pw_uid
+ROOT = {"SUDO_UID": "0"}
+LINK = r"Not a directory|symbolic links"
+
+
+@pytest.mark.parametrize(
+    "arguments, environ, uid",
+    [
+        (["--instance", "tilt-10350"], {"SUDO_UID": str(NOBODY)}, NOBODY),
+        (["--instance", "tilt-10350"], {"PKEXEC_UID": "0"}, 0),
+        (["--instance", "tilt-10350", "--uid", "0"], {}, 0),
+        (["--instance", "a" * 32, "--uid", "0"], {}, 0),
+        # The environment is sudo's own and counts more than argv.
+        (["--instance", "a", "--uid", "0"], {"SUDO_UID": str(NOBODY)}, NOBODY),
+    ],
+)
+def test_the_user_is(arguments: list[str], environ: dict[str, str], uid: int) -> None:
+    user = identify(arguments, environ)
+    assert (user.uid, user.instance) == (uid, arguments[1])
+    assert user.home == pwd.getpwuid(uid).pw_dir
+    assert user.owner == f"{uid}.{arguments[1]}"
+
+
+@pytest.mark.parametrize(
+    "arguments, environ",
+    [
+        pytest.param([], ROOT, id="no instance"),
+        pytest.param(["--instance"], ROOT, id="no id"),
+        pytest.param(["--instance", ""], ROOT, id="empty id"),
+        pytest.param(["--instance", "a" * 33], ROOT, id="long id"),
+        pytest.param(["--instance", "../../etc"], ROOT, id="path"),
+        pytest.param(["--instance", "a/b"], ROOT, id="slash"),
+        pytest.param(["--instance", "A"], ROOT, id="capital"),
+        pytest.param(["--instance", "a\n"], ROOT, id="newline"),
+        pytest.param(["--instance", "a", "more"], ROOT, id="more"),
+        pytest.param(["--instance", "a --uid 0"], {}, id="two in one"),
+        pytest.param(["--uid", "0", "--instance", "a"], {}, id="another order"),
+        pytest.param(["--instance", "a"], {}, id="no uid"),
+        pytest.param(["--instance", "a"], {**ROOT, "PKEXEC_UID": "0"}, id="both"),
+        pytest.param(["--instance", "a"], {"SUDO_UID": ""}, id="empty uid"),
+        pytest.param(["--instance", "a"], {"SUDO_UID": "-1"}, id="negative uid"),
+        pytest.param(["--instance", "a"], {"SUDO_UID": "root"}, id="name for a uid"),
+        pytest.param(["--instance", "a"], {"SUDO_UID": "0\n"}, id="uid with a newline"),
+        pytest.param(["--instance", "a"], {"SUDO_UID": "٠"}, id="a digit that is not ASCII"),
+        pytest.param(["--instance", "a"], {"SUDO_UID": "4294967294"}, id="nobody has it"),
+        pytest.param(["--instance", "a"], {"SUDO_UID": "9999999999"}, id="too large for a uid"),
+    ],
+)
+def test_the_user_is_not_certain(arguments: list[str], environ: dict[str, str]) -> None:
+    with pytest.raises(Refusal):
+        identify(arguments, environ)
+
+
+@pytest.fixture
+def user(tmp_path: Path) -> User:
+    (tmp_path / "home").mkdir()
+    return User(UID, str(tmp_path / "home"), "tilt-10350")
+
+
+@pytest.fixture
+def run_user(tmp_path: Path) -> Path:
+    (tmp_path / "run" / str(UID)).mkdir(parents=True, mode=0o700)
+    return tmp_path / "run"
+
+
+def _make(*folders: Path) -> Path:
+    for folder in folders:
+        folder.mkdir(mode=0o700, parents=True)
+    return folders[-1]
+
+
+def _opened(user: User, run_user: Path) -> Path:
+    with peer.run_directory(user, str(run_user)) as fd:
+        return Path(f"/proc/self/fd/{fd}").readlink()
+
+
+def test_the_user_s_runtime_directory_comes_first(user: User, run_user: Path) -> None:
+    below = run_user / str(UID) / "kubefwd-operator"
+    made = _make(below, below / "tilt-10350")
+    assert _opened(user, run_user) == made
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o770, None])
+def test_without_a_private_one_it_is_below_the_home(
+    user: User, run_user: Path, mode: int | None
+) -> None:
+    if mode is None:
+        (run_user / str(UID)).rmdir()
+    else:
+        (run_user / str(UID)).chmod(mode)
+    made = _make(Path(user.home) / ".local/state/kubefwd-operator/tilt-10350")
+    assert _opened(user, run_user) == made
+
+
+def test_nothing_there_is_an_error_of_the_system(user: User, run_user: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        _opened(user, run_user)
+
+
+@pytest.mark.parametrize("link", [".local", ".local/state", ".local/state/kubefwd-operator"])
+def test_a_link_below_the_home_is_not_followed(user: User, run_user: Path, link: str) -> None:
+    (run_user / str(UID)).rmdir()
+    home = Path(user.home)
+    _make(home / ".local/state/kubefwd-operator/tilt-10350")
+    (home / link).rename(home / "moved")
+    (home / link).symlink_to(home / "moved")
+    with pytest.raises(OSError, match=LINK):
+        _opened(user, run_user)
+
+
+def test_the_instance_is_no_link_either(user: User, run_user: Path) -> None:
+    _make(run_user / str(UID) / "kubefwd-operator" / "real")
+    (run_user / str(UID) / "kubefwd-operator" / "tilt-10350").symlink_to("real")
+    with pytest.raises(OSError, match=LINK):
+        _opened(user, run_user)
+
+
+@pytest.mark.skipif(UID != 0, reason="only root can make links of another user")
+@pytest.mark.parametrize("owner, followed", [(0, True), (NOBODY, False)])
+def test_a_link_above_the_home_must_be_root_s(
+    tmp_path: Path, run_user: Path, owner: int, followed: bool
+) -> None:
+    (run_user / str(UID)).rmdir()
+    made = _make(tmp_path / "data/me/.local/state/kubefwd-operator/tilt-10350")
+    (tmp_path / "homes").symlink_to("data")
+    os.chown(tmp_path / "homes", owner, owner, follow_symlinks=False)
+    user = User(UID, str(tmp_path / "homes/me"), "tilt-10350")
+    if followed:
+        assert _opened(user, run_user) == made
+        return
+    with pytest.raises(OSError, match=LINK):
+        _opened(user, run_user)
+
+
+def test_a_run_directory_that_others_can_write_is_refused(user: User, run_user: Path) -> None:
+    made = _make(run_user / str(UID) / "kubefwd-operator/tilt-10350")
+    made.chmod(0o777)
+    with pytest.raises(Refusal, match="only the user"):
+        _opened(user, run_user)
+
+
+@pytest.mark.skipif(UID != 0, reason="only root can make another user's directory")
+def test_another_user_s_run_directory_is_refused(user: User, run_user: Path) -> None:
+    os.chown(_make(run_user / "0" / "kubefwd-operator/tilt-10350"), NOBODY, NOBODY)
+    with pytest.raises(Refusal, match="only the user"):
+        _opened(user, run_user)
+
+
+def test_it_connects_wherever_it_is_called_from_and_changes_back(
+    user: User, run_user: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = _make(run_user / str(UID) / "kubefwd-operator/tilt-10350")
+    monkeypatch.chdir(made)  # and back when the test is over
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("helper.sock")
+        server.listen()
+        with peer.connect(user, str(run_user)) as client:
+            assert peer.peer_uid(client) == UID
+    assert Path.cwd() == Path("/")
+
+
+def test_a_path_longer_than_a_socket_s_may_be_is_no_obstacle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = _make(tmp_path / ("h" * 100) / ("i" * 100))
+    made = _make(home / ".local/state/kubefwd-operator/tilt-10350")
+    monkeypatch.chdir(made)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("helper.sock")
+        server.listen()
+        peer.connect(User(UID, str(home), "tilt-10350"), str(tmp_path / "none")).close()
+
+
+def test_the_credentials_on_the_other_side_must_be_the_user_s(
+    user: User, run_user: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = _make(run_user / str(UID) / "kubefwd-operator/tilt-10350")
+    monkeypatch.chdir(made)
+    monkeypatch.setattr(peer, "peer_uid", lambda _: UID + 1)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("helper.sock")
+        server.listen()
+        with pytest.raises(Refusal, match="not of uid"):
+            peer.connect(user, str(run_user))
+    assert Path.cwd() == Path("/")
+
+
+def test_linux_s_credentials_are_read() -> None:
+    assert parse_ucred(struct.pack("=iII", 4711, 1000, 100)) == 1000
+
+
+def test_a_bsd_s_credentials_are_read() -> None:
+    assert parse_xucred(struct.pack("=IIh2x16I", 0, 501, 3, *range(16))) == 501
+
+
+@pytest.mark.parametrize("data", [struct.pack("=II", 1, 501), struct.pack("=II", 0, 501)[:4], b""])
+def test_other_credentials_are_refused(data: bytes) -> None:
+    with pytest.raises((Refusal, struct.error)):
+        parse_xucred(data)

@@ -1,0 +1,178 @@
+"""What a line may hold: every refusal is a row."""
+
+import json
+from typing import Any
+
+import pytest
+
+from kubefwd_operator.root.helper import protocol
+from kubefwd_operator.root.helper.names import HostsEntry
+from kubefwd_operator.root.helper.protocol import FramingLost, Refusal
+
+ENTRY: dict[str, Any] = {
+    "ip": "127.18.0.3",
+    "service": "web",
+    "namespace": "shop",
+    "pod": "",
+    "bare": False,
+    "short": True,
+}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"hello", id="no JSON"),
+        pytest.param(b'{"id": 1', id="half an object"),
+        pytest.param(b'{"id": 1} {"id": 2}', id="two in one line"),
+        pytest.param(b"\xff\xfe{\x00}\x00", id="UTF-16"),
+        pytest.param(b'{"id": "\xff"}', id="not UTF-8"),
+        pytest.param(b"[" * 100_000, id="nested too deeply"),
+        pytest.param(b" " * protocol.MAX_LINE + b"{}", id="too long"),
+    ],
+)
+def test_framing_is_lost(line: bytes) -> None:
+    with pytest.raises(FramingLost) as refusal:
+        protocol.load(line)
+    assert refusal.value.code == "protocol"
+
+
+@pytest.mark.parametrize("line", [b"[]", b"1", b"null", b'"hello"', b"NaN", b"[{}]"])
+def test_a_line_that_is_json_but_no_object_is_refused(line: bytes) -> None:
+    with pytest.raises(Refusal) as refusal:
+        protocol.load(line)
+    assert not isinstance(refusal.value, FramingLost)
+
+
+def test_a_line_of_exactly_the_limit_is_read() -> None:
+    line = b"{}" + b" " * (protocol.MAX_LINE - 2)
+    assert protocol.load(line) == {}
+
+
+@pytest.mark.parametrize("number", [None, "1", 1.0, True, -1, 1 << 53, [], {}])
+def test_an_id_is_refused(number: object) -> None:
+    with pytest.raises(Refusal, match="id"):
+        protocol.identifier({"id": number})
+
+
+@pytest.mark.parametrize("number", [0, 1, (1 << 53) - 1])
+def test_an_id_is_taken(number: int) -> None:
+    assert protocol.identifier({"id": number}) == number
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"verb": "hello", "version": 1, "linger": 30},
+        {"verb": "listen", "ip": "127.18.0.3", "port": 80},
+        {"verb": "release", "ip": "127.18.0.3", "port": 80},
+        {"verb": "hosts", "entries": [ENTRY]},
+        {"verb": "heartbeat"},
+        {"verb": "purge"},
+        {"verb": "bye"},
+    ],
+    ids=lambda request_: str(request_["verb"]),
+)
+def test_a_verb_is_taken_with_its_exact_fields_only(request_: dict[str, Any]) -> None:
+    fields = {key: value for key, value in request_.items() if key != "verb"}
+    assert protocol.verb({"id": 1, **request_}) == (request_["verb"], fields)
+    with pytest.raises(Refusal, match="fields"):
+        protocol.verb({"id": 1, **request_, "more": 1})
+    for field in fields:
+        with pytest.raises(Refusal, match="fields"):
+            protocol.verb({"id": 1, **{k: v for k, v in request_.items() if k != field}})
+        wrongs: list[object] = [None, True, 1.5, {}, b""]
+        for wrong in wrongs:
+            with pytest.raises(Refusal, match="type"):
+                protocol.verb({"id": 1, **request_, field: wrong})
+
+
+@pytest.mark.parametrize("verb", [None, "", 1, [], {}, "exec", "HELLO", "hello ", "__init__"])
+def test_other_verbs_do_not_exist(verb: object) -> None:
+    with pytest.raises(Refusal, match="verbs"):
+        protocol.verb({"id": 1, "verb": verb})
+
+
+@pytest.mark.parametrize(
+    "ip", ["127.18.0.1", "127.18.0.254", "127.19.255.1", "127.18.255.9", "127.19.0.100"]
+)
+def test_an_address_is_ours(ip: str) -> None:
+    assert protocol.endpoint(ip, 80) == (ip, 80)
+
+
+@pytest.mark.parametrize(
+    "ip",
+    [
+        *("127.0.0.1", "127.17.255.1", "127.20.0.1", "127.1.27.1", "128.18.0.1", "10.0.0.1"),
+        *("127.18.0.0", "127.18.0.255", "127.19.3.0", "127.18.256.1", "127.18.0.256"),
+        *("127.18.1", "127.18.0.1.1", "127.18.0.01", "127.18.00.1", "127.18.0.1\n", " 127.18.0.1"),
+        *("127.18.0.1 ", "::ffff:127.18.0.1", "::1", "0.0.0.0", "", "web", "127.18.0.٣", "1270180"),
+    ],
+)
+def test_an_address_is_foreign(ip: str) -> None:
+    with pytest.raises(Refusal) as refusal:
+        protocol.address(ip)
+    assert refusal.value.code == "foreign"
+
+
+@pytest.mark.parametrize("port", [0, -1, 65536, 1 << 40])
+def test_a_port_is_refused(port: int) -> None:
+    with pytest.raises(Refusal, match="65535"):
+        protocol.endpoint("127.18.0.3", port)
+
+
+def test_entries_are_read() -> None:
+    pod = ENTRY | {"pod": "web-0", "bare": True, "short": False}
+    assert protocol.entries([ENTRY, pod]) == [
+        HostsEntry("127.18.0.3", "web", "shop"),
+        HostsEntry("127.18.0.3", "web", "shop", "web-0", bare=True, short=False),
+    ]
+
+
+@pytest.mark.parametrize(
+    "change, code",
+    [
+        pytest.param({"ip": "10.0.0.1"}, "foreign", id="foreign address"),
+        pytest.param({"ip": 1}, "protocol", id="address of another type"),
+        pytest.param({"service": "web shop"}, "protocol", id="blank in a label"),
+        pytest.param({"service": "web.shop"}, "protocol", id="ready-made name"),
+        pytest.param({"service": ""}, "protocol", id="empty service"),
+        pytest.param({"namespace": ""}, "protocol", id="empty namespace"),
+        pytest.param({"namespace": "a\n127.0.0.1 b"}, "protocol", id="a line of its own"),
+        pytest.param({"pod": "A"}, "protocol", id="capital in a pod"),
+        pytest.param({"pod": "a#"}, "protocol", id="comment in a pod"),
+        pytest.param({"pod": None}, "protocol", id="null"),
+        pytest.param({"bare": 1}, "protocol", id="number for a flag"),
+        pytest.param({"short": "yes"}, "protocol", id="word for a flag"),
+        pytest.param({"name": "google.com"}, "protocol", id="unknown field"),
+    ],
+)
+def test_an_entry_is_refused(change: dict[str, Any], code: str) -> None:
+    with pytest.raises(Refusal) as refusal:
+        protocol.entries([ENTRY, ENTRY | change])
+    assert refusal.value.code == code
+
+
+@pytest.mark.parametrize("field", list(ENTRY))
+def test_an_entry_misses_no_field(field: str) -> None:
+    with pytest.raises(Refusal, match="fields"):
+        protocol.entries([{key: value for key, value in ENTRY.items() if key != field}])
+
+
+@pytest.mark.parametrize("item", [None, [], "web", 1])
+def test_an_entry_is_an_object(item: object) -> None:
+    with pytest.raises(Refusal, match="fields"):
+        protocol.entries([item])
+
+
+def test_too_many_entries_are_refused_and_the_limit_is_taken() -> None:
+    assert len(protocol.entries([ENTRY] * protocol.MAX_ENTRIES)) == 4096
+    with pytest.raises(Refusal) as refusal:
+        protocol.entries([ENTRY] * (protocol.MAX_ENTRIES + 1))
+    assert refusal.value.code == "limit"
+
+
+def test_as_many_entries_as_are_allowed_fit_into_a_line() -> None:
+    line = json.dumps({"id": 1, "verb": "hosts", "entries": [ENTRY] * protocol.MAX_ENTRIES})
+    assert len(line) < protocol.MAX_LINE
