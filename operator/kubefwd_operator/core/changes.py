@@ -81,9 +81,9 @@ def _namespace(before: NamespaceStatus | None, now: NamespaceStatus) -> Iterator
         yield f"namespace {now.name}  wanted ({now.source})"
     if before and before.reason == now.reason:
         return
-    if now.reason not in GLOBAL | INFORMATIONAL:
-        yield f"namespace {now.name}  {now.reason}: {now.message}"
-    elif before and now.ready and before.reason not in GLOBAL | INFORMATIONAL:
+    quiet = GLOBAL | INFORMATIONAL
+    recovered = before is not None and before.reason not in quiet and now.ready
+    if now.reason not in quiet or recovered:
         yield f"namespace {now.name}  {now.reason}: {now.message}"
 
 
@@ -109,7 +109,7 @@ def _service(before: ServiceStatus | None, now: ServiceStatus) -> Iterator[str]:
 
 
 def _offer(service: ServiceStatus) -> tuple[str, str] | None:
-    """What a developer can use of it. The address of a headless service follows its pods."""
+    """Pick what a developer can use of it. The address of a headless service follows its pods."""
     if not (service.address and service.ports and service.names):
         return None
     return service.url or service.key, _ports(service)

@@ -48,6 +48,7 @@ GLOBAL = frozenset(
         Reason.AUTHORIZATION_LOST,
         Reason.AUTHORIZATION_DENIED,
         Reason.WAITING_FOR_AUTHORIZATION,
+        Reason.HELPER_UNAVAILABLE,
         Reason.CREDENTIALS_UNSUPPORTED,
         Reason.CREDENTIALS_EXPIRED,
         Reason.CREDENTIALS_FAILED,
@@ -147,7 +148,7 @@ def helper_ready(seen: Seen) -> Condition:
 def cluster_reachable(desired: Desired, seen: Seen) -> Condition:
     """`ClusterReachable`: Unknown while nobody has asked the cluster anything."""
     kind, catalog = "ClusterReachable", seen.catalog
-    for problem in (*seen.problems, catalog.problem):
+    for problem in (*seen.problems, *seen.engine.problems, catalog.problem):
         if problem and (problem is catalog.problem or problem.reason in _CLUSTER_REASONS):
             return Condition(kind, Truth.FALSE, problem.reason, problem.message)
     if desired.cluster is None:

@@ -1,0 +1,68 @@
+"""Clicks: found by change, once, and never by the clock."""
+
+import pytest
+
+from kubefwd_operator.core.clicks import REFRESH_BUTTON, Intent, read
+from kubefwd_operator.core.facts import Button
+from kubefwd_operator.core.memory import Memory
+
+EARLY = "2026-01-02T03:04:05.000000Z"
+LATE = "2026-01-02T03:04:06.000000Z"
+
+
+def remembering(click: str | None) -> Memory:
+    return Memory(clicks={} if click is None else {REFRESH_BUTTON: click}, generation=4)
+
+
+@pytest.mark.parametrize(
+    "clicked, remembered, first_pass, acts",
+    [
+        pytest.param("", None, True, False, id="never clicked, at start"),
+        pytest.param("", None, False, False, id="never clicked, came later"),
+        pytest.param(EARLY, None, True, False, id="clicked before we came: the baseline"),
+        pytest.param(EARLY, None, False, True, id="came and was clicked while we run"),
+        pytest.param(EARLY, EARLY, True, False, id="acted on before a restart"),
+        pytest.param(EARLY, EARLY, False, False, id="acted on"),
+        pytest.param(LATE, EARLY, True, True, id="clicked while we were down"),
+        pytest.param(LATE, EARLY, False, True, id="clicked again"),
+        pytest.param(EARLY, LATE, False, True, id="another browser's clock is behind"),
+        pytest.param(EARLY, "", True, True, id="first click while we were down"),
+        pytest.param("", EARLY, False, False, id="made anew by Tilt"),
+    ],
+)
+def test_a_click_is_a_change(
+    clicked: str, remembered: str | None, first_pass: bool, acts: bool
+) -> None:
+    buttons = [Button(REFRESH_BUTTON, clicked)]
+    result = read(buttons, remembering(remembered), first_pass=first_pass)
+    assert result.intents == ((Intent.REFRESH,) if acts else ())
+    assert result.memory.generation == 4 + acts
+    assert result.memory.clicks[REFRESH_BUTTON] == clicked
+
+
+@pytest.mark.parametrize("first_pass", [True, False])
+@pytest.mark.parametrize("clicked", ["", EARLY, LATE])
+def test_reading_again_finds_nothing(clicked: str, first_pass: bool) -> None:
+    buttons = [Button(REFRESH_BUTTON, clicked)]
+    once = read(buttons, remembering(EARLY), first_pass=first_pass)
+    again = read(buttons, once.memory, first_pass=False)
+    assert again.intents == ()
+    assert again.memory == once.memory
+
+
+def test_buttons_of_others_are_ignored() -> None:
+    result = read([Button("deploy", LATE)], Memory(), first_pass=False)
+    assert result.intents == ()
+    assert result.memory == Memory()
+
+
+def test_a_disabled_button_does_nothing_now_or_later() -> None:
+    once = read([Button(REFRESH_BUTTON, LATE, disabled=True)], remembering(EARLY), first_pass=False)
+    later = read([Button(REFRESH_BUTTON, LATE)], once.memory, first_pass=False)
+    assert once.intents == later.intents == ()
+
+
+def test_a_button_that_is_away_for_a_while_is_still_known() -> None:
+    away = read([], remembering(EARLY), first_pass=False)
+    back = read([Button(REFRESH_BUTTON, EARLY)], away.memory, first_pass=False)
+    assert back.intents == ()
