@@ -102,6 +102,7 @@ class NativeEngine:
         self._begun: Desired | None = None
         self._addresses: dict[LeaseKey, str] = {}
         self._absences = Absences()
+        self._resting: frozenset[ServiceKey] = frozenset()
         self._bindings: Bindings | None = None
         self._forbidden: dict[str, tuple[Problem, float]] = {}
         self._exhausted = 0
@@ -215,17 +216,15 @@ class NativeEngine:
         cluster = desired.cluster.key if desired.cluster else ""
         needed = leases(services, departed)
         self._addresses = assign(cluster, needed, self._addresses, barred)
-        return plan(desired, catalog, self._addresses, self._may_rest(idle), departed)
+        self._resting = self._may_rest(idle)
+        return plan(desired, catalog, self._addresses, self._resting, departed)
 
     def _may_rest(self, idle: frozenset[ServiceKey]) -> frozenset[ServiceKey]:
         """Leave out those without a name yet: an address is ours to name only once it listens."""
         if self._bindings is None:
             return idle
         named = self._bindings.named
-        rest = frozenset(key for key in idle if named(self._addresses.get((*key, ""), "")))
-        if rest != idle:
-            self._bell.set()
-        return rest
+        return frozenset(key for key in idle if named(self._addresses.get((*key, ""), "")))
 
     async def _carry_out(
         self, bindings: Bindings, planned: Plan, desired: Desired, *, retry: bool
@@ -236,6 +235,8 @@ class NativeEngine:
             planned = self._plan(desired, asyncio.get_running_loop().time())
         await bindings.name(planned, desired, retry=retry)
         await bindings.stop(planned)
+        if self._may_rest(self._absences.idle(asyncio.get_running_loop().time())) > self._resting:
+            self._bell.set()
         return planned
 
     def _abandon(self) -> None:
