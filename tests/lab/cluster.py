@@ -113,7 +113,9 @@ class Cluster:
             f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
             f"--secure-port={self.port}",
             "--bind-address=127.0.0.1",
-            "--endpoint-reconciler-type=none",  # it refuses loopback addresses
+            # Without a network it finds no address of its own, and loopback it refuses.
+            "--advertise-address=192.0.2.1",
+            "--endpoint-reconciler-type=none",
             f"--tls-cert-file={self.pki / 'apiserver.crt'}",
             f"--tls-private-key-file={self.pki / 'apiserver.key'}",
             f"--client-ca-file={self.pki / 'ca.crt'}",

@@ -1,0 +1,40 @@
+"""What every tier shares: the order of the tiers, their marks, and the lab."""
+
+from pathlib import Path
+
+import pytest
+from tests.lab import isolate
+from tests.lab.fixtures import (  # noqa: F401  # fixtures are found by name
+    cluster,
+    dev,
+    eventually,
+    lab,
+    start_cluster,
+    start_tilt,
+    tilt,
+)
+
+TESTS = Path(__file__).parent
+TIERS = ("unit", "contract", "e2e")
+
+
+def _tier(item: pytest.Item) -> str:
+    inside = item.path.relative_to(TESTS).parts if item.path.is_relative_to(TESTS) else ()
+    return inside[0] if inside and inside[0] in TIERS else "unit"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "isolated: the module runs in a namespace of its own")
+    isolate.register(config)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with its tier, isolate scenarios, and let the dear ones come last."""
+    for item in items:
+        tier = _tier(item)
+        if tier != "unit":
+            item.add_marker(tier)
+        if tier == "e2e":
+            item.add_marker("isolated")
+    items.sort(key=lambda item: TIERS.index(_tier(item)))

@@ -1,0 +1,142 @@
+"""The lab as pytest fixtures. `tests/conftest.py` imports them for every tier.
+
+`cluster` lives as long as the pytest that runs the test: in an isolated module that is the module,
+otherwise the session, where modules share it, each in namespaces of its own. What stops or breaks
+a cluster takes one of its own from `start_cluster`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from tests.lab import eventual, tools
+from tests.lab.cluster import Cluster
+from tests.lab.tilt import CHECKOUT, Tilt, extension
+from tests.lab.user import Dev, developer
+
+
+@dataclass(slots=True)
+class Lab:
+    """Starts what a scenario asks for, and stops all of it at its end."""
+
+    folder: Path
+    dev: Dev
+    clusters: dict[str, Cluster] = field(default_factory=dict)
+    tilts: list[Tilt] = field(default_factory=list)
+
+    def cluster(self, context: str = "lab") -> Cluster:
+        """Return the cluster of that context name, started when it is first asked for."""
+        if context not in self.clusters:
+            tools.ensure()
+            made = Cluster(self.folder / f"cluster-{context}", context)
+            self.clusters[context] = made.start()
+        return self.clusters[context]
+
+    def kubeconfig(self, cluster: Cluster, user: str = "admin") -> Path:
+        """Write the developer's kubeconfig for a cluster; return where it is."""
+        made = cluster.write_kubeconfig(cluster.folder / f"kubeconfig-{user}", user=user)
+        return self.dev.write(f".kube/{cluster.context}-{user}", made.read_text(), mode=0o600)
+
+    def tilt(
+        self,
+        source: Path | str | None = None,
+        *,
+        cluster: Cluster | None = None,
+        kubeconfig: Path | None = None,
+        name: str = "project",
+        port: int | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> Tilt:
+        """Return a Tilt that is not started yet, in a project folder of the developer's.
+
+        `source` is a scenario's folder, which is copied, or the text of a Tiltfile. The Tiltfile
+        may use CHECKOUT (a variable: the folder of the extension) and CONTEXT.
+        """
+        of = cluster or self.cluster()
+        folder = self.dev.mkdir(f"projects/{len(self.tilts)}-{name}")
+        if isinstance(source, Path):
+            self.dev.copy(source, folder)
+            source = (source / "Tiltfile").read_text()
+        head = f"CHECKOUT, CONTEXT = {str(CHECKOUT)!r}, {of.context!r}\n"
+        self.dev.write(folder / "Tiltfile", f"{head}allow_k8s_contexts(CONTEXT)\n{source or ''}")
+        config = kubeconfig or self.kubeconfig(of)
+        made = Tilt(self.dev, folder, self.folder / "logs", config, port=port, env=env)
+        self.tilts.append(made)
+        return made
+
+    def extension(self, **arguments: object) -> str:
+        """Return the lines of a Tiltfile that load the extension from this checkout."""
+        return extension(CHECKOUT, **arguments)
+
+    def close(self) -> None:
+        """Stop every Tilt, then every cluster."""
+        try:
+            for started in self.tilts:
+                started.stop()
+        finally:
+            for started_cluster in self.clusters.values():
+                started_cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Everything; for fixtures of a scenario's own, at any scope."""
+    made = Lab(tmp_path_factory.mktemp("lab"), developer())
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def dev(lab: Lab) -> Dev:
+    """The developer: files, processes, sudo, askpass."""
+    return lab.dev
+
+
+@pytest.fixture(scope="session")
+def cluster(lab: Lab) -> Cluster:
+    """A cluster that is up."""
+    return lab.cluster()
+
+
+@pytest.fixture
+def start_cluster(tmp_path: Path) -> Iterator[Callable[[str], Cluster]]:
+    """Return a function that starts a cluster for this test alone, by context name."""
+    tools.ensure()
+    started: list[Cluster] = []
+
+    def start(context: str = "own") -> Cluster:
+        started.append(Cluster(tmp_path / context, context))
+        return started[-1].start()
+
+    yield start
+    for each in started:
+        each.stop()
+
+
+@pytest.fixture
+def start_tilt(lab: Lab) -> Iterator[Callable[..., Tilt]]:
+    """Return a function (arguments of `Lab.tilt`) that starts a Tilt for this test alone."""
+    started: list[Tilt] = []
+
+    def start(source: Path | str | None = None, *arguments: str, **options: object) -> Tilt:
+        started.append(lab.tilt(source, **options))  # type: ignore[arg-type]  # as Lab.tilt takes them
+        return started[-1].start(*arguments)
+
+    yield start
+    for each in started:
+        each.stop()
+
+
+@pytest.fixture(scope="module")
+def tilt(request: pytest.FixtureRequest, lab: Lab) -> Iterator[Tilt]:
+    """The Tilt of a scenario: up, for the whole module, in a copy of the module's folder."""
+    made = lab.tilt(request.path.parent, name=request.path.stem)
+    yield made.start()
+    made.stop()
+
+
+@pytest.fixture
+def eventually() -> Callable[..., object]:
+    """The function `tests.lab.eventual.eventually`, for those who like it as a fixture."""
+    return eventual.eventually
