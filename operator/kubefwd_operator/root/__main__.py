@@ -22,10 +22,9 @@ sys.path.remove(os.path.dirname(os.path.abspath(__file__)))
 # A reboot empties /var/run, on macOS as well.
 PATHS = worker.Paths("/etc/hosts", "/var/run/kubefwd-operator", "/run/user")
 
+flags = (sys.flags.isolated, sys.flags.no_site, sys.dont_write_bytecode, sys.pycache_prefix)
+if flags != (1, 1, True, os.devnull):
+    sys.exit("kubefwd-helper: it must be started as python3 -I -S -B -X pycache_prefix=/dev/null.")
 if os.geteuid() != 0:
     sys.exit("kubefwd-helper: it must be started as root.")
-if not (sys.flags.isolated and sys.flags.no_site and sys.flags.dont_write_bytecode):
-    sys.exit("kubefwd-helper: it must be started as python3 -I -S -B -X pycache_prefix=/dev/null.")
-if sys.pycache_prefix != os.devnull:
-    sys.exit("kubefwd-helper: it must be started with -X pycache_prefix=/dev/null.")
-sys.exit(worker.run(PATHS, sys.argv[1:], dict(os.environ)))
+sys.exit(worker.run(PATHS, sys.argv[1:], os.environ))

@@ -40,8 +40,10 @@ def acting_as(uid: int) -> Iterator[None]:
 class Connection:
     """One helper that has connected."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, stack: contextlib.ExitStack) -> None:
         self.sock, self.buffer, self.fds, self.number = sock, b"", list[int](), 0
+        self.stack = stack
+        stack.callback(sock.close)
         sock.settimeout(30)
 
     def send(self, verb: str, **fields: Any) -> None:
@@ -81,7 +83,9 @@ class Connection:
         assert answer == {"ok": True}, answer
         [fd] = self.fds
         self.fds.clear()
-        return socket.socket(fileno=fd)
+        sock = socket.socket(fileno=fd)
+        self.stack.callback(sock.close)
+        return sock
 
     def hosts(self, *entries: dict[str, Any]) -> dict[str, Any]:
         return self.ask("hosts", entries=list(entries))
@@ -112,8 +116,8 @@ def entry(
 class Operator:
     """Listens where the helper looks: `folder` is the run directory, made as the operator does."""
 
-    def __init__(self, folder: Path, uid: int = 0) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, stack: contextlib.ExitStack, uid: int = 0) -> None:
+        self.folder, self.stack = folder, stack
         with acting_as(uid):
             for one in (folder.parent, folder):
                 one.mkdir(mode=0o700, exist_ok=True)
@@ -122,10 +126,11 @@ class Operator:
             self.sock.bind(str(fresh))
             self.sock.listen(8)
             fresh.rename(folder / "helper.sock")
+        stack.callback(self.sock.close)
         self.sock.settimeout(30)
 
     def accept(self) -> Connection:
-        return Connection(self.sock.accept()[0])
+        return Connection(self.sock.accept()[0], self.stack)
 
     def helper(self, linger: int = 0) -> Connection:
         """Accept a helper and greet it."""
@@ -147,6 +152,7 @@ class Machine:
         self.hosts.parent.mkdir(exist_ok=True)
         self.hosts.write_bytes(b"127.0.0.1\tlocalhost\n# mine, without an end")
         self.processes: list[subprocess.Popen[bytes]] = []
+        self.stack = contextlib.ExitStack()
         for uid in (0, 65534):
             (self.run_user / str(uid)).mkdir(parents=True, mode=0o700)
             os.chown(self.run_user / str(uid), uid, uid)
@@ -156,10 +162,10 @@ class Machine:
         return self.run_user / str(uid) / "kubefwd-operator" / instance
 
     def operator(self, instance: str = "tilt-10350", uid: int = 0) -> Operator:
-        return Operator(self.run_directory(instance, uid), uid)
+        return Operator(self.run_directory(instance, uid), self.stack, uid)
 
     def start(
-        self, instance: str = "tilt-10350", uid: int = 0, **limits: float
+        self, instance: str = "tilt-10350", /, *, uid: int = 0, **limits: float
     ) -> subprocess.Popen[bytes]:
         """Start a helper of that user and instance."""
         places = {"hosts": self.hosts, "state": self.state, "run_user": self.run_user}
@@ -174,6 +180,7 @@ class Machine:
         return process
 
     def close(self) -> None:
+        self.stack.close()
         for process in self.processes:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
