@@ -199,7 +199,7 @@ def _cluster(raw: _Entry) -> ClusterEntry:
 
 
 def _server(raw: _Entry) -> str:
-    server = raw.text("server").rstrip("/")
+    server = raw.text("server")
     if not server:
         raise CredentialsError(f"In the kubeconfig, {raw.where} has no server.")
     if "://" not in server:  # client-go's rule: TLS when anything about TLS is said
@@ -217,7 +217,7 @@ def _server(raw: _Entry) -> str:
         raise CredentialsError(
             f"In the kubeconfig, server of {raw.where} must be an http or https address."
         )
-    return server
+    return server.rstrip("/")
 
 
 def _proxy(raw: _Entry) -> str:
