@@ -1,8 +1,8 @@
 """The composition root: builds everything, starts it, and takes it down again. No decisions.
 
 Kopf loses exceptions of tasks it does not know (facts/kopf.md 6), so our own are watched here: one
-that dies ends the process by SIGTERM to ourselves, and then `close` raises, which is what makes
-Kopf exit with code 1. The end of our Tilt takes the same road and exits with code 0.
+that dies ends the process by SIGTERM to ourselves, and then `close` tells that it was not well, for
+code 1. The end of our Tilt takes the same road and exits with code 0.
 
 Everything closes within CLOSE_SECONDS, since Tilt gives its children two seconds when it ends:
 what is not undone by then, the helper undoes when our socket closes.
@@ -46,12 +46,14 @@ class App:
     def __init__(self, setup: Config, access: TiltAccess) -> None:
         self.access = access
         self._client = TiltClient(access, private_directory(setup.cache / "tilt"))
-        self._life = Life(setup.tilt, access, lambda: self._loop.tilt_pid)
+        self._life = Life(setup.tilt, access)
         self._parts = type(self).make_parts(setup, self.wake)
         process = Process(os.getpid(), setup.settings.instance, __version__)
-        self._loop = Loop(self._client, self._parts, setup.settings, process, self.end)
+        self._loop = Loop(
+            self._client, self._parts, setup.settings, process, self._life.met, self.end
+        )
         self._tasks: list[asyncio.Task[None]] = []
-        self._failure: BaseException | None = None
+        self._well = True
         self._ending = False
 
     @classmethod
@@ -79,8 +81,8 @@ class App:
             log.info("%s The operator ends.", reason)
             os.kill(os.getpid(), signal.SIGTERM)
 
-    async def close(self) -> None:
-        """Take everything down; raises when a task of ours had failed."""
+    async def close(self) -> bool:
+        """Take everything down; say whether all of our tasks had been well."""
         self._ending = True
         for task in self._tasks:
             task.cancel()
@@ -90,8 +92,7 @@ class App:
         except TimeoutError:
             log.warning("Closing took too long; the helper undoes the rest.")
         self._client.close()
-        if self._failure is not None:
-            raise RuntimeError("A task of the operator has failed; see above.") from self._failure
+        return self._well
 
     async def _outlive(self) -> None:
         self.end(await self._life.ended())
@@ -104,7 +105,7 @@ class App:
     def _finished(self, task: asyncio.Task[None]) -> None:
         if task.cancelled() or (error := task.exception()) is None:
             return
-        self._failure = error
+        self._well = False
         log.error("The task '%s' has failed.", task.get_name(), exc_info=error)
         self.end("This cannot be mended from inside.")
 

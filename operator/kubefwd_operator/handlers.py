@@ -16,7 +16,7 @@ from kubefwd_operator.tuning import giving_up_in_words, log_to_stdout, tune
 TILT = ("tilt.dev", "v1alpha1")
 
 
-@kopf.on.startup()
+@kopf.on.startup(errors=kopf.ErrorsMode.PERMANENT)
 async def start(settings: kopf.OperatorSettings, memo: Any, **_: Any) -> None:
     """Tune Kopf for Tilt, then build and start everything."""
     tune(settings)
@@ -40,7 +40,8 @@ async def ring(memo: Any, **_: Any) -> None:
     memo.app.wake()
 
 
-@kopf.on.cleanup()
+@kopf.on.cleanup(errors=kopf.ErrorsMode.PERMANENT)
 async def stop(memo: Any, **_: Any) -> None:
-    """Close everything; an exception here is what makes the process end with code 1."""
-    await memo.app.close()
+    """Close everything; leave with code 1 if a task of ours had failed."""
+    if not await memo.app.close():
+        raise SystemExit(1)

@@ -63,7 +63,7 @@ class PartsLike(Protocol):
 
 
 class Loop:
-    """Makes passes until cancelled; `gone` hears once when Tilt has ended for good."""
+    """Makes passes until cancelled; `met` hears Tilt's process id, `gone` once that it has ended."""
 
     def __init__(
         self,
@@ -71,13 +71,13 @@ class Loop:
         parts: PartsLike,
         settings: Settings,
         process: Process,
+        met: Callable[[int], None],
         gone: Callable[[str], None],
         now: Callable[[], str] | None = None,
     ) -> None:
-        self.tilt_pid = 0
         self._client, self._parts = client, parts
         self._settings, self._process = settings, process
-        self._gone, self._now = gone, now or utc_now
+        self._met, self._gone, self._now = met, gone, now or utc_now
         self._schedule = Schedule(self._pass, self._failed)
         self._parser = Parser()
         self._memory: Memory | None = None
@@ -96,7 +96,7 @@ class Loop:
 
     async def _pass(self) -> None:
         objects = await self._client.read()
-        self.tilt_pid = session_pid(objects)
+        self._met(session_pid(objects))
         facts = await self._client.run(partial(self._parser.facts, objects))
         failure = self._decide(facts, objects)
         self._parts.want(self._decision.desired)

@@ -10,8 +10,12 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from kubefwd_operator.cluster.catalog import Catalog
 from kubefwd_operator.config import Config
+from kubefwd_operator.core.errors import SettingsError
 from kubefwd_operator.core.model import AuthoritySeen, CatalogSeen, Desired, EngineSeen
+from kubefwd_operator.engines.native.engine import NativeEngine
+from kubefwd_operator.engines.select import select
 from kubefwd_operator.privileged.authority import Authority
 
 log = logging.getLogger(__name__)
@@ -24,9 +28,6 @@ class Parts:
     """Built from the configuration; `changed` is called when any part shows something else."""
 
     def __init__(self, setup: Config, changed: Callable[[], None]) -> None:
-        from kubefwd_operator.cluster.catalog import Catalog
-        from kubefwd_operator.engines.select import select
-
         self._changed = changed
         self._catalog = Catalog(changed=self._wake_engine)
         self._authority = Authority(
@@ -35,7 +36,10 @@ class Parts:
             environ=setup.environ,
             changed=self._wake_engine,
         )
-        self._engine = select(setup.settings.engine, self._catalog, self._authority, changed)
+        selection = select(setup.settings.engine)
+        if selection.problem is not None:
+            raise SettingsError(selection.why)
+        self._engine = NativeEngine(self._catalog, self._authority, changed)
 
     def start(self) -> None:
         """Start the tasks of all parts."""

@@ -6,6 +6,7 @@ resource's name in front. The settings and their reasons are those of facts/kopf
 
 import logging
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -73,4 +74,6 @@ def giving_up_in_words() -> Iterator[None]:
     except KubefwdOperatorError as error:
         for sentence in str(error).splitlines():
             logging.getLogger(PREFIX).error(sentence)  # noqa: TRY400 - words, not a traceback
+        # Kopf has coroutines ready that will now never run; Python would say so.
+        warnings.simplefilter("ignore", RuntimeWarning)
         raise SystemExit(CONFIGURATION_ERROR) from None

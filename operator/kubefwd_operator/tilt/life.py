@@ -21,21 +21,27 @@ _Stamp = tuple[tuple[int, int, int] | None, ...]
 
 
 class Life:
-    """Watches one Tilt from outside its API. `pid` gives Tilt's, 0 until its Session has told."""
+    """Watches one Tilt from outside its API."""
 
     def __init__(
         self,
         location: TiltLocation,
         access: TiltAccess,
-        pid: Callable[[], int],
         parent: Callable[[], int] = os.getppid,
         alive: Callable[[int], bool] | None = None,
     ) -> None:
         self._location, self._access = location, access
-        self._pid, self._parent, self._alive = pid, parent, alive or process_exists
+        self._parent, self._alive = parent, alive or process_exists
         self._first_parent = parent()
         self._stamp: _Stamp = ()
-        self._seen_alive = 0
+        self._pid = 0
+
+    def met(self, pid: int) -> None:
+        """Hear which process Tilt says it is, from a Tilt that has just answered.
+
+        One that cannot be seen then is not ours to judge: a Tilt in another container, say.
+        """
+        self._pid = pid if pid and self._alive(pid) else 0
 
     async def ended(self) -> str:
         """Wait until our Tilt is gone; give the sentence that says how we know."""
@@ -48,18 +54,9 @@ class Life:
         """Say why our Tilt is gone, or nothing while it is there."""
         if self._parent() != self._first_parent:
             return "The process that started this operator has ended."
-        if self._process_gone(pid := self._pid()):
-            return f"Tilt (process {pid}) has ended."
+        if self._pid and not self._alive(self._pid):
+            return f"Tilt (process {self._pid}) has ended."
         return self._entry_gone()
-
-    def _process_gone(self, pid: int) -> bool:
-        if not pid:
-            return False
-        if self._alive(pid):
-            self._seen_alive = pid
-            return False
-        # One never seen alive is not ours to judge: a Tilt in another container, say.
-        return self._seen_alive == pid
 
     def _entry_gone(self) -> str:
         stamp = tuple(_stamp(path) for path in self._location.paths)

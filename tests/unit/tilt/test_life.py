@@ -17,16 +17,16 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         self.file = written(folder / "config", entry("tilt-default"), entry("tilt-7"))
-        self.parent, self.pid = 100, 7777
+        self.parent = 100
         self.processes = {7777}
         location = TiltLocation((self.file,))
         self.life = Life(
             location,
             read_access(location),
-            lambda: self.pid,
             lambda: self.parent,
             self.processes.__contains__,
         )
+        self.life.met(7777)
         assert self.life.look() == ""
 
     def reparent(self) -> None:
@@ -81,7 +81,7 @@ def test_after_half_written_the_finished_file_is_looked_at(tmp_path: Path) -> No
 
 def test_a_process_never_seen_alive_is_not_judged(tmp_path: Path) -> None:
     world = World(tmp_path)
-    world.pid = 8888
+    world.life.met(8888)
     assert world.life.look() == ""
 
 

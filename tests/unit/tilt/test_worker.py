@@ -1,6 +1,7 @@
 """One thread, in order, off the event loop, and nobody waits for it at the end."""
 
 import asyncio
+import os
 import subprocess
 import sys
 import threading
@@ -62,5 +63,6 @@ def test_a_call_that_hangs_does_not_hold_up_the_end_of_the_process() -> None:
         "asyncio.run(main())\n"
     )
     begun = time.monotonic()
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=20)
+    env = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", program], env=env, check=True, timeout=20)
     assert time.monotonic() - begun < 10
