@@ -57,8 +57,9 @@ def _make(ready: Path, say: tools.Say) -> None:
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(OPERATOR, copy, ignore=shutil.ignore_patterns("__pycache__"))
     command = ["sh", str(copy / "bootstrap.sh")]
-    arguments = {"network": True, "as_dev": True, "preparing": str(half)}
-    with namespace(command, log=log, env=env, **arguments) as process:
+    with namespace(
+        command, log=log, env=env, network=True, as_dev=True, preparing=str(half)
+    ) as process:
         while process.poll() is None:
             time.sleep(0.1)
     if process.returncode:

@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -163,6 +164,8 @@ def make(place: Place) -> None:
 
 def run(place: Place) -> int:
     """Run the command and reap every orphan until it ends; return its exit code."""
+    # Ctrl-C is for the command. (A handler, not SIG_IGN, which the command would inherit.)
+    signal.signal(signal.SIGINT, lambda *_: None)
     user = {"user": UID, "group": UID, "extra_groups": [UID]} if place.as_dev else {}
     process = subprocess.Popen(place.command, env=place.env, cwd=place.folder, **user)  # type: ignore[call-overload]  # a dict of keyword arguments
     for pid, status in _ended():

@@ -63,7 +63,12 @@ def reachable() -> list[str]:
 
 @contextmanager
 def namespace(
-    command: Sequence[str], *, log: Path | None, env: dict[str, str] | None = None, **more: Any
+    command: Sequence[str],
+    *,
+    log: Path | None,
+    env: dict[str, str] | None = None,
+    folder: Path = CHECKOUT,
+    **more: Any,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command in a namespace (`more` as in inside.Place); kill all of it at the end.
 
@@ -73,7 +78,7 @@ def namespace(
         hold = Path(scratch) / "hold"
         hold.mkdir()
         environment = {**os.environ, **(env or {}), inside.MARK: "1"}
-        place = inside.Place(command, environment, str(CHECKOUT), str(hold), reachable(), **more)
+        place = inside.Place(command, environment, str(folder), str(hold), reachable(), **more)
         file = place.write(Path(scratch) / "place.json")
         kinds = ["--mount", "--uts", "--pid", *([] if place.network else ["--net"])]
         unshare = ["unshare", *kinds, "--fork", "--kill-child", "--mount-proc"]
@@ -254,7 +259,13 @@ class IsolatedModules:
         command = self._command(folder / "tmp", [each.nodeid for each in items])
         quiet = self._config.getoption("capture") != "no"
         env = {REPORTS: str(reports), "PYTHONDONTWRITEBYTECODE": "1"}
-        context = namespace(command, log=log if quiet else None, env=env, prepared=prepared)
+        context = namespace(
+            command,
+            log=log if quiet else None,
+            env=env,
+            folder=self._config.rootpath,
+            prepared=prepared,
+        )
         log.touch()
         process = context.__enter__()
         module = Module(process, reports, log, lambda: context.__exit__(None, None, None))
