@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
+from tests.unit.native.kit import Catalog, PodServer, eventually
 
 from kubefwd_operator.core.errors import ClusterError
 from kubefwd_operator.engines.native.listener import Listener
 from kubefwd_operator.engines.native.picker import Picker, Target
 from kubefwd_operator.engines.native.transport.websocket import WebSocketTransport
 from kubefwd_operator.engines.native.tunnels import Tunnels
-from tests.unit.native.kit import Catalog, PodServer, eventually
 
 TARGET = Target("shop-a", "web")
 

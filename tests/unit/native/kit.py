@@ -38,9 +38,12 @@ SECOND = 0.1  # what the endpoint's "one second for the other direction" takes h
 def pod(name: str, *, ready: bool = True, hostname: str = "", **ports: int) -> Endpoint:
     """An endpoint; ports by ServicePort name, and the nameless port 8080 if there are none."""
     return Endpoint(
-        name, ip="10.0.0.1", ready=ready, hostname=hostname,
+        name,
+        ip="10.0.0.1",
+        ready=ready,
+        hostname=hostname,
         ports=MappingProxyType(ports or {"": 8080}),
-    )  # fmt: skip
+    )
 
 
 def service(
@@ -54,9 +57,14 @@ def service(
 ) -> Service:
     """A service with a selector and port 80."""
     return Service(
-        namespace, name, tuple(ports), pods, headless=headless, selector=selector,
+        namespace,
+        name,
+        tuple(ports),
+        pods,
+        headless=headless,
+        selector=selector,
         external_name=external_name,
-    )  # fmt: skip
+    )
 
 
 def seen(*services: Service, cluster: ClusterRef = CLUSTER) -> CatalogSeen:
@@ -296,8 +304,8 @@ class PodServer:
             while data := await reader.read(1 << 18):
                 await ws.send_bytes(b"\x00" + data)
             await asyncio.wait([serving])
-            if error := serving.exception():
-                text = f"error forwarding: {error or 'read: connection reset by peer'}"
+            if serving.exception() is not None:
+                text = "error forwarding: read tcp4: read: connection reset by peer"
                 await ws.send_bytes(b"\x01" + text.encode())
 
 
@@ -322,5 +330,5 @@ def says(text: bytes) -> Handler:
 async def eventually(true: Callable[[], object], limit: float = 60.0) -> None:
     """Wait for a condition."""
     async with asyncio.timeout(limit):
-        while not true():
+        while not true():  # noqa: ASYNC110 - the conditions are other people's
             await asyncio.sleep(0.005)

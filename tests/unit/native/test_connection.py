@@ -8,12 +8,12 @@ import struct
 from contextlib import suppress
 
 import pytest
+from tests.unit.native.conftest import Front
+from tests.unit.native.kit import echo, eventually, pod, says, service
 
 from kubefwd_operator.core.errors import ClusterUnreachable, CredentialsExpired, Forbidden
 from kubefwd_operator.engines.native import connection
 from kubefwd_operator.engines.native.transport.websocket import WebSocketTransport
-from tests.unit.native.conftest import Front
-from tests.unit.native.kit import echo, eventually, pod, says, service
 
 
 async def test_bytes_reach_a_pod_and_come_back(front: Front) -> None:

@@ -157,7 +157,7 @@ class NativeEngine:
             try:
                 await self._wait()
                 await self._pass()
-                pause, self._fault = BACK_OFF_MIN, None
+                pause = BACK_OFF_MIN
             except HelperGone:
                 self._abandon()
             except Exception as error:  # noqa: BLE001 - a part never dies; it says so and goes on
@@ -191,6 +191,7 @@ class NativeEngine:
         planned = self._plan(desired, now)
         if self._bindings:
             planned = await self._carry_out(self._bindings, planned, desired, retry=retry)
+        self._fault = None
         self._report(desired, planned)
 
     async def _begin(self, desired: Desired) -> None:

@@ -60,6 +60,9 @@ def _orphan(client: tuple[str, int], server: tuple[str, int]) -> bool:
     with sockets.socket(sockets.AF_NETLINK, kind, _NETLINK_SOCK_DIAG) as netlink:
         netlink.sendto(header + query, (0, 0))
         answer = netlink.recv(4096)
-    if len(answer) < _INODE_AT + _INODE.size or _HEADER.unpack_from(answer)[1] != _SOCK_DIAG_BY_FAMILY:
+    if (
+        len(answer) < _INODE_AT + _INODE.size
+        or _HEADER.unpack_from(answer)[1] != _SOCK_DIAG_BY_FAMILY
+    ):
         return False
     return bool(_INODE.unpack_from(answer, _INODE_AT)[0] == 0)
