@@ -1,0 +1,189 @@
+"""The repository's Tiltfile in a real Tilt: its arguments, its resource, its button."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.contract.bootstrap.machine import Machine
+from tests.contract.tilt.peer import Tilt
+from tests.lab import tools
+from tests.lab.proc import alive, wait_for
+
+from kubefwd_operator.core.errors import SettingsError
+from kubefwd_operator.core.settings import parse
+
+pytestmark = [pytest.mark.contract, pytest.mark.timeout(300)]
+
+LOAD = """
+local_resource('main', serve_cmd='exec sleep 1000')
+v1alpha1.extension_repo(name='kubefwd', url='file://{folder}')
+v1alpha1.extension(name='kubefwd:config', repo_name='kubefwd', repo_path='.', args={args})
+"""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tilt_binary() -> None:
+    tools.ensure("tilt")
+
+
+@pytest.fixture
+def extension(settled: Machine) -> Machine:
+    """Give a machine with the whole extension, the Tiltfile included, and its venv made."""
+    shutil.copy(Path(__file__).parents[3] / "Tiltfile", settled.extension)
+    return settled
+
+
+@pytest.fixture
+def tilt_up(extension: Machine) -> Iterator[Callable[..., Tilt]]:
+    """Start a Tilt whose Tiltfile has the two lines."""
+    tilts: list[Tilt] = []
+
+    def start(*args: str) -> Tilt:
+        tilt = Tilt(extension.home)
+        tilts.append(tilt)
+        return tilt.start(LOAD.format(folder=extension.extension, args=list(args)))
+
+    yield start
+    for tilt in tilts:
+        tilt.stop()
+
+
+def evaluate(machine: Machine, *args: str) -> tuple[dict[str, Any], str]:
+    """Evaluate the Tiltfile as Tilt does, without starting anything: its result and its log."""
+    tiltfile = machine.extension / "Tiltfile"
+    ran = subprocess.run(
+        [tools.path("tilt"), "alpha", "tiltfile-result", "-f", tiltfile, "--", *args],
+        env=Tilt(machine.home).env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    return json.loads(ran.stdout) if ran.returncode == 0 else {}, ran.stderr
+
+
+def serve_env(result: dict[str, Any]) -> dict[str, str]:
+    [manifest] = result["Manifests"]
+    env = manifest["DeployTarget"]["ServeCmd"]["Env"]
+    return dict(pair.split("=", 1) for pair in env)
+
+
+class TestArguments:
+    @pytest.mark.parametrize(
+        "args, variable, value",
+        [
+            pytest.param([], "NAMESPACES", "", id="no namespaces"),
+            pytest.param([], "ENGINE", "auto", id="default engine"),
+            pytest.param([], "LINGER", "30", id="default linger"),
+            pytest.param([], "BARE_NAMES", "true", id="default bare names"),
+            pytest.param(["--namespaces=a", "--namespaces=b"], "NAMESPACES", "a,b", id="repeated"),
+            pytest.param(["--namespaces=b, a"], "NAMESPACES", "b,a", id="commas"),
+            pytest.param(["--exclude=kube-system"], "EXCLUDE", "kube-system", id="exclude"),
+            pytest.param(["--engine=native"], "ENGINE", "native", id="native"),
+            pytest.param(["--linger=0"], "LINGER", "0", id="no linger"),
+            pytest.param(["--linger=300"], "LINGER", "300", id="longest linger"),
+            pytest.param(["--bare_names=False"], "BARE_NAMES", "false", id="no bare names"),
+        ],
+    )
+    def test_good_ones_reach_the_operator(
+        self, extension: Machine, args: list[str], variable: str, value: str
+    ) -> None:
+        result, log = evaluate(extension, *args)
+        assert result, log
+        env = serve_env(result)
+        assert env[f"KUBEFWD_OPERATOR_{variable}"] == value
+        prefix = "KUBEFWD_OPERATOR_"
+        parse({key.removeprefix(prefix).lower(): value for key, value in env.items()})
+
+    @pytest.mark.parametrize(
+        "args, sentence",
+        [
+            (["--namespaces=Shop"], "'Shop' is not the name of a namespace"),
+            (["--namespaces=-a"], "'-a' is not the name of a namespace"),
+            (["--namespaces=" + "a" * 64], "is not the name of a namespace"),
+            (["--exclude=a.b"], "'a.b' is not the name of a namespace"),
+            (["--namespaces=a,a"], "'a' is listed more than once"),
+            (["--namespaces=a", "--exclude=a"], "'a' is also in namespaces"),
+            (["--engine=kubefwd"], "'kubefwd' is not available in this release"),
+            (["--engine=fast"], "'fast' is not an engine"),
+            (["--linger=301"], "'301' is not a whole number of seconds"),
+            (["--linger=-1"], "'-1' is not a whole number of seconds"),
+            (["--linger=soon"], "'soon' is not a whole number of seconds"),
+            (["--bare_names=maybe"], "'maybe' is neither true nor false"),
+            (["--nonsense=1"], "unknown flag: --nonsense"),
+        ],
+        ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+    )
+    def test_bad_ones_fail_with_a_sentence(
+        self, extension: Machine, args: list[str], sentence: str
+    ) -> None:
+        result, log = evaluate(extension, *args)
+        assert result == {}
+        assert sentence in log
+
+    @pytest.mark.parametrize(
+        "name, value",
+        [("namespaces", "Shop"), ("engine", "kubefwd"), ("linger", "301"), ("bare_names", "maybe")],
+    )
+    def test_operator_refuses_them_too(self, name: str, value: str) -> None:
+        with pytest.raises(SettingsError, match=f"^{name}: "):
+            parse({name: value})
+
+
+class TestUp:
+    def test_operator_runs_from_the_cache_and_its_resource_has_the_button(
+        self, extension: Machine, tilt_up: Callable[..., Tilt]
+    ) -> None:
+        tilt = tilt_up("--namespaces=extra")
+        status = running(tilt)
+        assert status["state"] == "NoCluster"
+        argv = command_line(status["pid"])
+        assert argv[0] == str(extension.venvs[0] / "bin" / "python")
+        assert argv[2] == str(extension.packages[0])
+        assert argv[3:] == ["kopf", "run", "-A", "--standalone", "-m", "kubefwd_operator.handlers"]
+        button = tilt.object("uibuttons", "kubefwd:refresh")
+        assert button["spec"]["location"]["componentID"] == "kubefwd:run"
+        assert button["metadata"]["ownerReferences"][0]["name"] == "kubefwd:config"
+
+    def test_changed_package_restarts_it_from_the_new_copy(
+        self, extension: Machine, tilt_up: Callable[..., Tilt]
+    ) -> None:
+        tilt = tilt_up()
+        [old] = extension.packages
+        first = running(tilt)["pid"]
+        extension.change_package("pulled")
+        wait_for(lambda: running(tilt)["pid"] != first, "another operator")
+        second = running(tilt)["pid"]
+        assert Path(command_line(second)[2]) in set(extension.packages) - {old}
+        wait_for(lambda: not alive(first), "the end of the first")
+
+    def test_bad_argument_is_explained_in_tilts_log(self, tilt_up: Callable[..., Tilt]) -> None:
+        tilt = tilt_up("--linger=soon")
+        sentence = "kubefwd: argument 'linger': 'soon' is not a whole number of seconds"
+        wait_for(lambda: sentence in tilt.output, "the sentence in the log")
+
+    def test_extension_may_vanish_under_the_running_operator(
+        self, extension: Machine, tilt_up: Callable[..., Tilt]
+    ) -> None:
+        tilt = tilt_up()
+        status = running(tilt)
+        extension.extension.rename(extension.extension.with_name("gone"))
+        tilt.click("2020-01-01T00:00:00.000001Z")
+        wait_for(lambda: running(tilt)["generation"] != status["generation"], "a new generation")
+        assert running(tilt)["pid"] == status["pid"]
+
+
+def running(tilt: Tilt) -> dict[str, Any]:
+    """Give the status of the operator that this Tilt runs, once there is one."""
+    wait_for(tilt.status, f"a status; Tilt's log:\n{tilt.output}")
+    status = tilt.status()
+    assert status is not None
+    return status
+
+
+def command_line(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/cmdline").read_text().split("\0")[:-1]
