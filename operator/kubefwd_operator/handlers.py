@@ -11,7 +11,7 @@ import kopf
 
 from kubefwd_operator.app import App
 from kubefwd_operator.tilt.login import kopf_session
-from kubefwd_operator.tuning import giving_up_in_words, log_to_stdout, tune
+from kubefwd_operator.tuning import leaving_in_words, log_to_stdout, tune
 
 TILT = ("tilt.dev", "v1alpha1")
 
@@ -21,7 +21,7 @@ async def start(settings: kopf.OperatorSettings, memo: Any, **_: Any) -> None:
     """Tune Kopf for Tilt, then build and start everything."""
     tune(settings)
     log_to_stdout()
-    with giving_up_in_words():
+    with leaving_in_words():
         memo.app = await App.start()
 
 

@@ -63,7 +63,7 @@ class PartsLike(Protocol):
 
 
 class Loop:
-    """Makes passes until cancelled; `met` hears Tilt's process id, `gone` once that it has ended."""
+    """Makes passes until cancelled; `met` hears of Tilt's process, `gone` of its end."""
 
     def __init__(
         self,

@@ -12,9 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from kubefwd_operator.cluster.catalog import Catalog
 from kubefwd_operator.config import Config
-from kubefwd_operator.core.errors import SettingsError
 from kubefwd_operator.core.model import AuthoritySeen, CatalogSeen, Desired, EngineSeen
-from kubefwd_operator.engines.native.engine import NativeEngine
 from kubefwd_operator.engines.select import select
 from kubefwd_operator.privileged.authority import Authority
 
@@ -36,10 +34,7 @@ class Parts:
             environ=setup.environ,
             changed=self._wake_engine,
         )
-        selection = select(setup.settings.engine)
-        if selection.problem is not None:
-            raise SettingsError(selection.why)
-        self._engine = NativeEngine(self._catalog, self._authority, changed)
+        self._engine = select(setup.settings.engine, self._catalog, self._authority, changed)
 
     def start(self) -> None:
         """Start the tasks of all parts."""

@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import kopf
 
@@ -17,11 +18,13 @@ from kubefwd_operator.core.errors import KubefwdOperatorError
 PREFIX = "kubefwd_operator"
 """The logger above all of ours."""
 
+log = logging.getLogger(__name__)
+
 MARK = "kubefwd-operator"
 """Of anything that Kopf would ever write to an object, so that an accident is recognisable."""
 
-CONFIGURATION_ERROR = 2
-"""Exit code when the developer has to put something right first."""
+CONFIGURATION_ERROR, DEFECT = 2, 1
+"""Exit codes when the developer has to put something right first, and when we have."""
 
 
 def tune(settings: kopf.OperatorSettings) -> None:
@@ -64,16 +67,24 @@ class _Line(logging.Formatter):
 
 
 @contextmanager
-def giving_up_in_words() -> Iterator[None]:
-    """Turn what the developer has to put right into its sentences and the end of the process.
+def leaving_in_words() -> Iterator[None]:
+    """End the process when it cannot start, with what the developer has to put right.
 
-    SystemExit goes through Kopf and its event loop as it is; any exception would be a traceback.
+    SystemExit goes through Kopf and its event loop as it is; any other exception would be shown by
+    both, with all of their own frames.
     """
     try:
         yield
     except KubefwdOperatorError as error:
         for sentence in str(error).splitlines():
-            logging.getLogger(PREFIX).error(sentence)  # noqa: TRY400 - words, not a traceback
-        # Kopf has coroutines ready that will now never run; Python would say so.
-        warnings.simplefilter("ignore", RuntimeWarning)
-        raise SystemExit(CONFIGURATION_ERROR) from None
+            log.error(sentence)  # noqa: TRY400 - words, not a traceback
+        _leave(CONFIGURATION_ERROR)
+    except Exception:
+        log.exception("A defect of kubefwd-operator: it cannot start. Please report this.")
+        _leave(DEFECT)
+
+
+def _leave(code: int) -> NoReturn:
+    # Kopf has coroutines ready that will now never run; Python would say so.
+    warnings.simplefilter("ignore", RuntimeWarning)
+    raise SystemExit(code)
