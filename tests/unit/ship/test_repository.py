@@ -1,0 +1,149 @@
+"""The repository keeps its own rules."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from tests.unit.ship import rules
+from tests.unit.ship.repository import ROOT, files, python_files, text
+
+from kubefwd_operator import __version__
+
+ROOT_CODE = "operator/kubefwd_operator/root"
+ROOT_CODE_LIMIT = 420
+
+
+def findings(check: str, paths: list[Path], *arguments: int) -> list[str]:
+    """Apply one rule to many files."""
+    rule = getattr(rules, check)
+    return [f"{path} {found}" for path in paths for found in rule(text(path), *arguments)]
+
+
+def test_there_is_something_to_check() -> None:
+    assert Path("Tiltfile") in files()
+    assert len(python_files("operator", "tests")) > 50
+
+
+def test_no_file_names_a_registry_host() -> None:
+    assert findings("registry_hosts", list(files())) == []
+
+
+def test_no_file_holds_a_path_of_somebodys_machine() -> None:
+    assert findings("machine_paths", list(files())) == []
+
+
+def test_no_lock_file_carries_addresses() -> None:
+    found = [f"{path} {what}" for path in files() for what in _lock_findings(path)]
+    assert found == []
+
+
+def _lock_findings(path: Path) -> list[str]:
+    named = path.name in {"uv.lock", "package-lock.json"}
+    return list(rules.lock_addresses(path.name, text(path))) if named else []
+
+
+def test_operator_is_not_a_package() -> None:
+    """It would shadow the standard library's `operator` for whoever runs from the checkout."""
+    assert not (ROOT / "operator" / "__init__.py").exists()
+
+
+def test_no_file_is_too_long() -> None:
+    paths = [*python_files("operator", "tests"), Path("operator/bootstrap.sh"), Path("Tiltfile")]
+    assert findings("long_file", paths, 350) == []
+
+
+def test_no_function_is_too_long() -> None:
+    assert findings("long_functions", python_files("operator", "tests"), 50) == []
+
+
+def test_root_code_can_be_read_in_ten_minutes() -> None:
+    paths = [path for path in python_files(ROOT_CODE) if path.name != "kubefwd.py"]
+    assert paths
+    lines = {str(path): rules.code_lines(text(path)) for path in paths}
+    assert sum(lines.values()) <= ROOT_CODE_LIMIT, lines
+
+
+class TestRequirements:
+    @pytest.fixture(params=["operator/requirements.txt", "tests/requirements.txt"])
+    def requirements(self, request: pytest.FixtureRequest) -> str:
+        return text(Path(request.param))
+
+    def test_are_pinned_and_hashed(self, requirements: str) -> None:
+        pins = re.findall(
+            r"^([A-Za-z0-9-]+)==[^ ]+ (?:;.* )?\\\n    --hash=", requirements, re.MULTILINE
+        )
+        named = re.findall(r"^[A-Za-z0-9]", requirements, re.MULTILINE)
+        assert len(pins) == len(named) > 20
+
+    def test_hold_no_address_and_no_option(self, requirements: str) -> None:
+        assert "://" not in requirements
+        assert not re.search(r"^-", requirements, re.MULTILINE)
+
+    def test_of_the_operator_pin_every_direct_dependency(self) -> None:
+        pinned = set(_pins("operator/requirements.txt"))
+        assert _direct() <= pinned
+
+    def test_of_the_tests_pin_the_same_versions(self) -> None:
+        tests = _pins("tests/requirements.txt")
+        assert {name: tests.get(name) for name in _pins("operator/requirements.txt")} == _pins(
+            "operator/requirements.txt"
+        )
+
+
+def _pins(name: str) -> dict[str, str]:
+    return dict(re.findall(r"^([A-Za-z0-9-]+)==([^ ]+)", text(Path(name)), re.MULTILINE))
+
+
+def _direct() -> set[str]:
+    project = tomllib.loads(text(Path("pyproject.toml")))["project"]
+    return {re.split(r"[^A-Za-z0-9-]", item, maxsplit=1)[0] for item in project["dependencies"]}
+
+
+class TestVersion:
+    def test_is_written_in_one_place(self) -> None:
+        found = [
+            path
+            for path in python_files("operator")
+            if re.search(r"^__version__\b.*=", text(path), re.MULTILINE)
+        ]
+        assert found == [Path("operator/kubefwd_operator/__init__.py")]
+        project = tomllib.loads(text(Path("pyproject.toml")))["project"]
+        assert "version" not in project
+        assert project["dynamic"] == ["version"]
+
+    def test_is_what_the_readme_pins(self) -> None:
+        refs = set(re.findall(r"ref='v([^']+)'", text(Path("README.md"))))
+        assert refs == {__version__}
+
+    def test_has_an_entry_in_the_changelog(self) -> None:
+        assert re.search(
+            rf"^## {re.escape(__version__)}\b", text(Path("CHANGELOG.md")), re.MULTILINE
+        )
+
+
+class TestReadme:
+    """The README tells the arguments as the Tiltfile defines them, and commands that exist."""
+
+    def test_lists_the_arguments_of_the_tiltfile(self) -> None:
+        defined = re.findall(r"config\.define_\w+\('(\w+)'", text(Path("Tiltfile")))
+        listed = re.findall(r"^\| `(\w+)` \|", text(Path("README.md")), re.MULTILINE)
+        assert listed == defined
+
+    def test_names_only_targets_that_the_makefile_has(self) -> None:
+        targets = set(re.findall(r"^([a-z-]+):", text(Path("Makefile")), re.MULTILINE))
+        for name in ("README.md", "CONTRIBUTING.md"):
+            assert set(re.findall(r"`make ([a-z]+)", text(Path(name)))) <= targets
+
+    def test_links_lead_to_files_that_are_there(self) -> None:
+        for path in (path for path in files() if path.suffix == ".md"):
+            for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text(path)):
+                assert (ROOT / path.parent / target).exists(), f"{path}: {target}"
+
+
+def test_ci_runs_exactly_the_two_commands_of_a_developer() -> None:
+    lines = [line.strip() for line in text(Path(".ci/run")).splitlines()]
+    assert [line for line in lines if "make " in line and not line.startswith("#")] == [
+        "make check || status=1",
+        "make test || status=1",
+    ]
