@@ -3,12 +3,14 @@
 import json
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kubefwd_operator.root.helper import hosts as module
 from kubefwd_operator.root.helper.hosts import MAX_WITHHELD, Hosts, block, holders, without
 from kubefwd_operator.root.helper.ledger import Ledger
 from kubefwd_operator.root.helper.names import HostsEntry, spell
@@ -259,8 +261,16 @@ def test_a_file_that_never_stays_still_is_given_up(
     assert {path.name for path in file.parent.iterdir()} == {"hosts", "state"}
 
 
+def _journal(hosts: Hosts) -> Path:
+    return Path(hosts.ledger.folder, "hosts.journal")
+
+
 def _busy(*_: object) -> None:
     raise OSError(16, "Device or resource busy")
+
+
+def _dies(*_: object) -> None:
+    raise ZeroDivisionError
 
 
 def _renames_of_hosts_fail(monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
@@ -282,7 +292,7 @@ def test_a_bind_mounted_file_is_written_in_place(
     assert b"web.shop" in file.read_bytes()
     mine.remove()
     assert file.read_bytes() == b"127.0.0.1 localhost\n"
-    assert not Path(mine.journal).exists()
+    assert not _journal(mine).exists()
 
 
 def test_a_torn_write_in_place_is_finished_from_the_journal(
@@ -291,9 +301,10 @@ def test_a_torn_write_in_place_is_finished_from_the_journal(
     _renames_of_hosts_fail(monkeypatch, file)
     content = b"10.0.0.1 a\n" * 50
     file.write_bytes(content)
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "ftruncate", _busy)  # the helper ends in the middle
-        with pytest.raises(Refusal):
+    real = os.fsync
+    with monkeypatch.context() as patch:  # the helper ends in the middle
+        patch.setattr(os, "fsync", lambda fd: _dies() if _journal(mine).exists() else real(fd))
+        with pytest.raises(ZeroDivisionError):
             mine.replace([WEB])
     file.write_bytes(file.read_bytes()[:100] + b"torn")
     mine.remove()
@@ -301,25 +312,26 @@ def test_a_torn_write_in_place_is_finished_from_the_journal(
 
 
 def test_a_journal_older_than_the_users_own_edit_is_dropped(mine: Hosts, file: Path) -> None:
-    Path(mine.journal).write_bytes(b"old")
-    os.utime(mine.journal, (1, 1))
+    _journal(mine).write_bytes(b"old")
+    os.utime(_journal(mine), (1, 1))
     mine.remove()
     assert file.read_bytes() == b"127.0.0.1 localhost\n"
-    assert not Path(mine.journal).exists()
+    assert not _journal(mine).exists()
+
+
+def _only_for_locks(real: Callable[..., int], fails: Callable[..., int]) -> Callable[..., int]:
+    return lambda path, *rest: (real if "state" in path else fails)(path, *rest)
 
 
 @pytest.mark.parametrize("number", [1, 13, 30], ids=["EPERM", "EACCES", "EROFS"])
 def test_a_file_that_cannot_be_written_is_read_only(
     mine: Hosts, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    real = os.open
+    def fails(*_: object) -> int:
+        raise OSError(number, "no")
 
-    def only_reading(path: str, flags: int, *rest: int, **more: int) -> int:
-        if flags & (os.O_WRONLY | os.O_RDWR) and "state" not in path:
-            raise OSError(number, "no")
-        return real(path, flags, *rest, **more)
-
-    monkeypatch.setattr(os, "open", only_reading)
+    monkeypatch.setattr(module, "_swap", fails)
+    monkeypatch.setattr(os, "open", _only_for_locks(os.open, fails))
     with pytest.raises(Refusal) as refusal:
         mine.replace([WEB])
     assert refusal.value.code == "read-only"

@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from tests.unit.root.leases import ours
 
 from kubefwd_operator.root.helper.ledger import Ledger, alias
 from kubefwd_operator.root.helper.protocol import Refusal
@@ -29,11 +30,11 @@ def test_an_address_is_taken_once_and_given_back(folder: Path) -> None:
     ledger.lease(IP)
     ledger.lease(IP)
     ledger.lease("127.18.0.4")
-    assert ledger.ours() == {IP, "127.18.0.4"}
+    assert ours(ledger) == {IP, "127.18.0.4"}
     ledger.give_back(IP, "127.18.0.9")
-    assert ledger.ours() == {"127.18.0.4"}
+    assert ours(ledger) == {"127.18.0.4"}
     ledger.give_back_all()
-    assert ledger.ours() == set()
+    assert ours(ledger) == set()
 
 
 def test_another_living_owner_is_refused_and_told_who_holds_it(folder: Path) -> None:
@@ -44,10 +45,10 @@ def test_another_living_owner_is_refused_and_told_who_holds_it(folder: Path) -> 
         theirs.lease(IP)
     assert refusal.value.code == "leased"
     theirs.give_back(IP)
-    assert mine.ours() == {IP}
+    assert ours(mine) == {IP}
     mine.give_back(IP)
     theirs.lease(IP)
-    assert theirs.ours() == {IP}
+    assert ours(theirs) == {IP}
 
 
 def test_a_dead_owner_s_address_is_free(folder: Path) -> None:
@@ -56,8 +57,8 @@ def test_a_dead_owner_s_address_is_free(folder: Path) -> None:
     os.close(life)
     mine, _ = _living(folder, ME)
     mine.lease(IP)
-    assert mine.ours() == {IP}
-    assert dead.ours() == set()
+    assert ours(mine) == {IP}
+    assert ours(dead) == set()
 
 
 def test_a_sweep_frees_what_the_dead_hold_only(folder: Path) -> None:
@@ -66,11 +67,11 @@ def test_a_sweep_frees_what_the_dead_hold_only(folder: Path) -> None:
     mine.lease(IP)
     dead.lease("127.18.0.4")
     mine.sweep()
-    assert dead.ours() == {"127.18.0.4"}
+    assert ours(dead) == {"127.18.0.4"}
     os.close(life)
     mine.sweep()
-    assert dead.ours() == set()
-    assert mine.ours() == {IP}
+    assert ours(dead) == set()
+    assert ours(mine) == {IP}
 
 
 def test_an_instance_lives_once(folder: Path) -> None:
@@ -79,8 +80,8 @@ def test_an_instance_lives_once(folder: Path) -> None:
         first.live(0.05)
     threading.Timer(0.1, os.close, [life]).start()
     first.live(5)
-    assert first.alive(ME)
-    assert not first.alive(OTHER)
+    assert not first.dead(ME)
+    assert first.dead(OTHER)
 
 
 def test_one_at_a_time_changes_anything(folder: Path) -> None:

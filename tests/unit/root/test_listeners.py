@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.unit.root.leases import ours
 
 from kubefwd_operator.root.helper import listeners as module
 from kubefwd_operator.root.helper.ledger import Ledger
@@ -75,9 +76,9 @@ def test_the_address_goes_back_with_its_last_listener(listeners: Listeners, ledg
     listeners.listen(IP, one)
     listeners.listen(IP, two)
     listeners.release(IP, one)
-    assert ledger.ours() == {IP}
+    assert ours(ledger) == {IP}
     listeners.release(IP, two)
-    assert ledger.ours() == set()
+    assert ours(ledger) == set()
 
 
 def test_the_address_stays_while_the_hosts_file_names_it(
@@ -87,16 +88,16 @@ def test_the_address_stays_while_the_hosts_file_names_it(
     listeners.listen(IP, port)
     listeners.name(frozenset({IP}))
     listeners.release(IP, port)
-    assert ledger.ours() == {IP}
+    assert ours(ledger) == {IP}
     listeners.name(frozenset())
-    assert ledger.ours() == set()
+    assert ours(ledger) == set()
 
 
 def test_the_address_stays_while_something_listens(listeners: Listeners, ledger: Ledger) -> None:
     listeners.listen(IP, _port())
     listeners.name(frozenset({IP}))
     listeners.name(frozenset())
-    assert ledger.ours() == {IP}
+    assert ours(ledger) == {IP}
 
 
 def test_a_taken_port_is_told_by_address_and_gives_the_lease_back(
@@ -107,7 +108,7 @@ def test_a_taken_port_is_told_by_address_and_gives_the_lease_back(
         with pytest.raises(Refusal, match=f"{IP}:{port}") as refusal:
             listeners.listen(IP, port)
     assert refusal.value.code == "in-use"
-    assert ledger.ours() == set()
+    assert ours(ledger) == set()
 
 
 def test_there_is_a_limit(listeners: Listeners, monkeypatch: pytest.MonkeyPatch) -> None:

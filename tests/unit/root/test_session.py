@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.unit.root.leases import ours
 
 from kubefwd_operator.root.helper.hosts import Hosts
 from kubefwd_operator.root.helper.ledger import Ledger
@@ -49,7 +50,7 @@ class Side:
         return self.session.answer(json.dumps({"id": 7, "verb": verb, **fields}).encode())
 
     def untouched(self) -> bool:
-        return self.file.read_bytes() == BEFORE and not self.ledger.ours()
+        return self.file.read_bytes() == BEFORE and not ours(self.ledger)
 
 
 @pytest.fixture
@@ -147,7 +148,7 @@ def test_purge_sweeps_the_dead_as_well(greeted: Side, tmp_path: Path) -> None:
     greeted.file.write_bytes(b"127.18.0.1 x # kubefwd-operator:7.dead\n" + BEFORE)
     greeted.ask("purge")
     assert greeted.untouched()
-    assert dead.ours() == set()
+    assert ours(dead) == set()
 
 
 @pytest.mark.parametrize(

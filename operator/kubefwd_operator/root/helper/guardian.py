@@ -16,14 +16,9 @@ from collections.abc import Callable, Iterable
 Step = Callable[[], object]
 
 
-def audit(message: str) -> None:
-    """Write one line to the system's log of authorisations."""
-    syslog.syslog(syslog.LOG_AUTHPRIV | syslog.LOG_INFO, message)
-
-
 def say(message: str) -> None:
-    """Write one line there and to standard error; a terminal that is gone is no error."""
-    audit(message)
+    """Write a line to the system's log and to standard error, which may be gone."""
+    syslog.syslog(message)
     with contextlib.suppress(OSError, ValueError):
         print(f"kubefwd-helper: {message}", file=sys.stderr, flush=True)  # noqa: T201 - its output
 
@@ -38,7 +33,7 @@ def undo(steps: Iterable[Step]) -> None:
 
 
 def fork(steps: Iterable[Step], keep: int) -> tuple[socket.socket, int]:
-    """Start the guardian. Return the worker's end of the pair and the guardian's pid.
+    """Start the guardian. Return the worker's end of the pair, and the guardian's pid.
 
     `keep` is the one descriptor, beside standard error, that it holds on to: the lock of life.
     """
@@ -60,7 +55,7 @@ def _watch(pair: int, worker: int, keep: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     low = 3
-    for fd in (*sorted((pair, keep)), os.sysconf("SC_OPEN_MAX")):
+    for fd in (*sorted((pair, keep)), min(os.sysconf("SC_OPEN_MAX"), 1 << 20)):
         os.closerange(low, fd)
         low = fd + 1
     poll = select.poll()

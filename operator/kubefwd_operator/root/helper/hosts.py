@@ -11,13 +11,14 @@ import errno
 import os
 import re
 import socket
-import sys
 from collections.abc import Callable, Sequence
+from typing import BinaryIO
 
 from .ledger import Ledger
 from .names import HostsEntry, refused, spell
 from .protocol import Refusal
 
+Withheld = list[dict[str, str]]
 _MARK = re.compile(rb"# kubefwd-operator:([0-9]{1,10}\.[a-z0-9-]{1,32})\r?$")
 _NO_RENAME = {errno.EBUSY, errno.EROFS, errno.EACCES, errno.EPERM, errno.EXDEV}
 _JOURNAL_SECONDS = 5  # a file written later than this after its journal was written by others
@@ -49,19 +50,17 @@ def holders(content: bytes) -> dict[str, str]:
 
 def block(
     entries: Sequence[HostsEntry], owner: str, held: dict[str, str], machine: Sequence[str]
-) -> tuple[bytes, list[dict[str, str]]]:
+) -> tuple[bytes, Withheld]:
     """Build this owner's lines, and tell which names are withheld, and why."""
     lines: list[str] = []
-    withheld: list[dict[str, str]] = []
+    withheld: Withheld = []
     seen: set[tuple[str, str]] = set()
     for entry in entries:
         names = []
         for name in spell(entry):
-            reason, message = _objection(name, held, machine, (name, entry.ip) in seen)
-            if reason:
-                withheld.append(
-                    {"name": name, "ip": entry.ip, "reason": reason, "message": message}
-                )
+            why = _objection(name, held, machine, (name, entry.ip) in seen)
+            if why:
+                withheld.append({"name": name, "ip": entry.ip, **why})
             else:
                 names.append(name)
                 seen.add((name, entry.ip))
@@ -73,49 +72,50 @@ def block(
 
 def _objection(
     name: str, held: dict[str, str], machine: Sequence[str], again: bool
-) -> tuple[str, str]:
-    if why := refused(name, machine):
-        return "refused", why
+) -> dict[str, str]:
+    if message := refused(name, machine):
+        return {"reason": "refused", "message": message}
     if again:
-        return "duplicate", "It was given twice for the same address."
+        return {"reason": "duplicate", "message": "It was given twice for the same address."}
     if name not in held:
-        return "", ""
+        return {}
     if held[name]:
-        return "held-by-instance", f"It is in use by {held[name]}."
-    return "held-by-user", "A line of your own in the hosts file holds this name."
+        return {"reason": "held-by-instance", "message": f"It is in use by {held[name]}."}
+    return {"reason": "held-by-user", "message": "A line of your own in the hosts file holds it."}
 
 
 class Hosts:
     """The hosts file, edited on behalf of one owner. Raises Refusal or OSError."""
 
     def __init__(self, path: str, ledger: Ledger) -> None:
-        self.path, self.ledger = path, ledger
-        self.journal = os.path.join(ledger.folder, "hosts.journal")
+        self.path, self.ledger, self._journal = path, ledger, f"{ledger.folder}/hosts.journal"
 
-    def replace(self, entries: Sequence[HostsEntry]) -> tuple[bool, list[dict[str, str]]]:
+    def replace(self, entries: Sequence[HostsEntry]) -> tuple[bool, Withheld]:
         """Make the owner's block hold `entries`. Return whether it changed, what is not in."""
         host = socket.gethostname().lower()
-        outcome: list[list[dict[str, str]]] = []
+        withheld: Withheld = []
 
         def change(content: bytes) -> bytes:
-            rest = without(content, self.ledger.owner.__eq__)
-            machine = (host, host.split(".")[0])
-            lines, withheld = block(entries, self.ledger.owner, holders(rest), machine)
-            outcome.append(withheld)
-            # Untouched when only the place of our block differs.
-            ours = [line for line in content.split(b"\n") if owner_of(line) == self.ledger.owner]
+            rest = without(content, self._ours)
+            lines, withheld[:] = block(
+                entries, self.ledger.owner, holders(rest), (host, host.split(".")[0])
+            )
+            ours = [line for line in content.split(b"\n") if self._ours(owner_of(line))]
+            # Equal, wherever it stands: nothing is to be done.
             return content if lines.split(b"\n")[:-1] == ours else lines + rest
 
-        changed = self._edit(change)
-        return changed, outcome[-1]
+        return self._edit(change), withheld
 
     def remove(self) -> None:
         """Take the owner's block out."""
-        self._edit(lambda content: without(content, self.ledger.owner.__eq__))
+        self._edit(lambda content: without(content, self._ours))
 
     def sweep(self) -> None:
         """Take dead owners' blocks out."""
-        self._edit(lambda content: without(content, lambda owner: not self.ledger.alive(owner)))
+        self._edit(lambda content: without(content, self.ledger.dead))
+
+    def _ours(self, owner: str) -> bool:
+        return owner == self.ledger.owner
 
     def _edit(self, change: Callable[[bytes], bytes]) -> bool:
         with self.ledger.lock():
@@ -132,47 +132,26 @@ class Hosts:
         raise Refusal("system", f"{self.path} keeps changing while the helper writes it.")
 
     def _write(self, target: str, source: int, before: os.stat_result, new: bytes) -> bool:
-        try:
-            return self._swap(target, source, before, new)
-        except OSError as error:
-            if error.errno not in _NO_RENAME:
-                raise
-        try:
-            return self._in_place(target, before, new)
-        except OSError as error:
-            if error.errno not in _NO_RENAME:
-                raise
-            raise Refusal("read-only", f"{self.path} cannot be written: {error}.") from None
+        """Write the file unless it is not what was read any more; then return False."""
+        reason = None
+        for way in (_swap, self._in_place):
+            try:
+                return way(target, source, before, new)
+            except OSError as error:
+                if error.errno not in _NO_RENAME:
+                    raise
+                reason = error
+        raise Refusal("read-only", f"{self.path} cannot be written: {reason}.")
 
-    def _swap(self, target: str, source: int, before: os.stat_result, new: bytes) -> bool:
-        temporary = f"{_prefix(target)}{os.urandom(8).hex()}"
-        try:
-            with open(
-                os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb"
-            ) as file:
-                file.write(new)
-                os.fchown(file.fileno(), before.st_uid, before.st_gid)
-                os.fchmod(file.fileno(), before.st_mode & 0o7777)
-                _copy_attributes(source, file.fileno())
-                file.flush()
-                os.fsync(file.fileno())
-            if _version(os.stat(target)) != _version(before):
-                return False
-            os.rename(temporary, target)
-            return True
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
-
-    def _in_place(self, target: str, before: os.stat_result, new: bytes) -> bool:
+    def _in_place(self, target: str, _: int, before: os.stat_result, new: bytes) -> bool:
         with open(os.open(target, os.O_RDWR | os.O_NOFOLLOW), "r+b") as file:
             if _version(os.fstat(file.fileno())) != _version(before):
                 return False
-            with open(self.journal + ".new", "wb") as journal:
+            with open(f"{self._journal}.new", "wb") as journal:
                 journal.write(new)
-            os.rename(self.journal + ".new", self.journal)
-            _overwrite(file.fileno(), new)
-        os.unlink(self.journal)
+            os.rename(f"{self._journal}.new", self._journal)
+            _overwrite(file, new)
+        os.unlink(self._journal)
         return True
 
     def _finish(self, target: str) -> None:
@@ -180,35 +159,46 @@ class Hosts:
         folder, prefix = os.path.split(_prefix(target))
         for name in os.listdir(folder):
             if name.startswith(prefix):
-                os.unlink(os.path.join(folder, name))
-        with contextlib.suppress(FileNotFoundError):
-            with open(self.journal, "rb") as journal:
-                age = os.stat(target).st_mtime - os.fstat(journal.fileno()).st_mtime
+                os.unlink(f"{folder}/{name}")
+        with contextlib.suppress(FileNotFoundError), open(self._journal, "rb") as journal:
+            with open(target, "r+b") as file:
+                age = os.fstat(file.fileno()).st_mtime - os.fstat(journal.fileno()).st_mtime
                 if age <= _JOURNAL_SECONDS:
-                    with open(target, "r+b") as file:
-                        _overwrite(file.fileno(), journal.read())
-            os.unlink(self.journal)
+                    _overwrite(file, journal.read())
+            os.unlink(self._journal)
+
+
+def _swap(target: str, source: int, before: os.stat_result, new: bytes) -> bool:
+    temporary = f"{_prefix(target)}{os.urandom(8).hex()}"
+    try:
+        with open(temporary, "xb") as file:
+            copy = file.fileno()
+            os.fchown(copy, before.st_uid, before.st_gid)
+            os.fchmod(copy, before.st_mode & 0o7777)
+            with contextlib.suppress(AttributeError, OSError):  # none on macOS, or on its disk
+                for name in os.listxattr(source):
+                    os.setxattr(copy, name, os.getxattr(source, name))
+            _overwrite(file, new)
+        if _version(os.stat(target)) != _version(before):
+            return False
+        os.rename(temporary, target)
+        return True
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
 
 
 def _prefix(target: str) -> str:
     folder, name = os.path.split(target)
-    return os.path.join(folder, f".{name}.kubefwd-operator-")
+    return f"{folder}/.{name}.kubefwd-operator-"
 
 
 def _version(info: os.stat_result) -> tuple[int, ...]:
     return info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns
 
 
-def _overwrite(fd: int, content: bytes) -> None:
-    done = 0
-    while done < len(content):
-        done += os.pwrite(fd, content[done:], done)
-    os.ftruncate(fd, len(content))
-    os.fsync(fd)
-
-
-def _copy_attributes(source: int, copy: int) -> None:
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):  # a file system that has none
-            for name in os.listxattr(source):
-                os.setxattr(copy, name, os.getxattr(source, name))
+def _overwrite(file: BinaryIO, content: bytes) -> None:
+    file.write(content)
+    file.truncate()
+    file.flush()
+    os.fsync(file.fileno())

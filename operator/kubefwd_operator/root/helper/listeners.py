@@ -12,7 +12,7 @@ class Listeners:
     """The sockets of one owner, by address and port, and the addresses that they lease."""
 
     def __init__(self, ledger: Ledger) -> None:
-        self.ledger, self.named = ledger, frozenset[str]()
+        self._ledger, self._named = ledger, frozenset[str]()
         self._sockets: dict[tuple[str, int], socket.socket] = {}
 
     def listen(self, ip: str, port: int) -> socket.socket:
@@ -20,13 +20,20 @@ class Listeners:
         self._stop(ip, port)
         if len(self._sockets) >= MAX_LISTENERS:
             raise Refusal("limit", f"The helper keeps at most {MAX_LISTENERS} listeners.")
-        self.ledger.lease(ip)
+        self._ledger.lease(ip)
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
-            self._sockets[ip, port] = bound = _bind(ip, port)
-        except BaseException:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((ip, port))
+            sock.listen(1024)
+        except OSError as error:
+            sock.close()
             self._settle(ip)
-            raise
-        return bound
+            if error.errno != errno.EADDRINUSE:
+                raise
+            raise Refusal("in-use", f"Another program listens on {ip}:{port}.") from None
+        self._sockets[ip, port] = sock
+        return sock
 
     def release(self, ip: str, port: int) -> None:
         """Stop listening there, and give the address back when nothing of ours needs it."""
@@ -35,37 +42,21 @@ class Listeners:
 
     def name(self, ips: frozenset[str]) -> None:
         """Note which addresses the hosts file names now; give back those that it named last."""
-        before, self.named = self.named, ips
+        before, self._named = self._named, ips
         self._settle(*(before - ips))
 
     def close(self) -> None:
         """Stop listening anywhere."""
         for ip, port in list(self._sockets):
             self._stop(ip, port)
-        self.named = frozenset()
+        self._named = frozenset()
 
     def _stop(self, ip: str, port: int) -> None:
-        sock = self._sockets.pop((ip, port), None)
-        if sock:
+        if sock := self._sockets.pop((ip, port), None):
             with sock, contextlib.suppress(OSError):
                 # The operator has a copy: closing ours would leave that one listening.
                 sock.shutdown(socket.SHUT_RDWR)
 
     def _settle(self, *ips: str) -> None:
-        needed = self.named | {ip for ip, _ in self._sockets}
-        if idle := set(ips) - needed:
-            self.ledger.give_back(*idle)
-
-
-def _bind(ip: str, port: int) -> socket.socket:
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((ip, port))
-        sock.listen(1024)
-    except OSError as error:
-        sock.close()
-        if error.errno != errno.EADDRINUSE:
-            raise
-        raise Refusal("in-use", f"Another program listens on {ip}:{port}.") from None
-    return sock
+        used = self._named.union(ip for ip, _ in self._sockets)
+        self._ledger.give_back(*(ip for ip in ips if ip not in used))

@@ -7,7 +7,6 @@ credentials of the process that called listen() must be that user's.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pwd
 import re
@@ -15,13 +14,12 @@ import socket
 import stat
 import struct
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from .protocol import Refusal
 
 _ARGUMENTS = re.compile(r"--instance\0([a-z0-9-]{1,32})(?:\0--uid\0([0-9]{1,10}))?")
-_DARWIN_LOCAL_PEERCRED = (0, 1)  # SOL_LOCAL, LOCAL_PEERCRED of <sys/un.h>
 
 
 class User(NamedTuple):
@@ -43,62 +41,63 @@ def identify(arguments: Sequence[str], environ: Mapping[str, str]) -> User:
     if not match:
         raise Refusal("protocol", "usage: --instance ID [--uid N]; an ID is 1-32 of a-z, 0-9, -")
     given = [environ[key] for key in ("SUDO_UID", "PKEXEC_UID") if key in environ]
-    if not given and match.group(2):
-        given = [match.group(2)]
+    given = given or [match.group(2) or ""]
     if len(given) != 1 or not re.fullmatch(r"[0-9]{1,10}", given[0]):
         raise Refusal("protocol", "One of SUDO_UID, PKEXEC_UID or --uid must say who the user is.")
-    uid = int(given[0])
     try:
-        return User(uid, pwd.getpwuid(uid).pw_dir, match.group(1))
+        entry = pwd.getpwuid(int(given[0]))
     except (KeyError, OverflowError):
-        raise Refusal("protocol", f"There is no user with the uid {uid}.") from None
+        raise Refusal("protocol", f"There is no user with the uid {given[0]}.") from None
+    return User(entry.pw_uid, entry.pw_dir, match.group(1))
 
 
-@contextlib.contextmanager
-def run_directory(user: User, run_user: str) -> Iterator[int]:
-    """Open the directory with the operator's socket; OSError or Refusal when it is not right."""
-    with contextlib.ExitStack() as stack:
-        try:
-            fd = _walk(stack, os.path.join(run_user, str(user.uid)), links=False)
-            info, below = os.fstat(fd), ["kubefwd-operator", user.instance]
-            private = (info.st_uid, stat.S_IMODE(info.st_mode)) == (user.uid, 0o700)
-        except FileNotFoundError:
-            private = False
-        if not private:
-            fd = _walk(stack, user.home, links=True)
-            below = [".local", "state", "kubefwd-operator", user.instance]
-        for name in below:
-            fd = _enter(stack, name, fd, links=False)
-        info = os.fstat(fd)
-        if info.st_uid != user.uid or info.st_mode & 0o022:
-            raise Refusal("system", "The run directory is not one that only the user can write.")
-        yield fd
-
-
-def _walk(stack: contextlib.ExitStack, path: str, links: bool) -> int:
-    fd = _enter(stack, "/", None, links=False)
-    for name in filter(None, path.split("/")):
-        fd = _enter(stack, name, fd, links)
+def run_directory(user: User, run_user: str) -> int:
+    """Open the directory of the operator's socket; OSError or Refusal when it is not right."""
+    below = f"kubefwd-operator/{user.instance}"
+    try:
+        fd = _descend(os.open("/", os.O_RDONLY), f"{run_user}/{user.uid}", links=False)
+        private = _owner_and_mode(fd) == (user.uid, 0o700)
+    except FileNotFoundError:
+        fd, private = os.open("/", os.O_RDONLY), False
+    if not private:
+        os.close(fd)
+        fd, below = os.open("/", os.O_RDONLY), f".local/state/{below}"
+        fd = _descend(fd, user.home, links=True)
+    fd = _descend(fd, below, links=False)
+    uid, mode = _owner_and_mode(fd)
+    if uid != user.uid or mode & 0o022:
+        os.close(fd)
+        raise Refusal("system", "The run directory is not one that only the user can write.")
     return fd
 
 
-def _enter(stack: contextlib.ExitStack, name: str, parent: int | None, links: bool) -> int:
-    flags = os.O_RDONLY | os.O_DIRECTORY
-    info = os.stat(name, dir_fd=parent, follow_symlinks=False)
-    if not (links and stat.S_ISLNK(info.st_mode) and info.st_uid == 0):
-        flags |= os.O_NOFOLLOW
-    fd = os.open(name, flags, dir_fd=parent)
-    stack.callback(os.close, fd)
+def _owner_and_mode(fd: int) -> tuple[int, int]:
+    info = os.fstat(fd)
+    return info.st_uid, stat.S_IMODE(info.st_mode)
+
+
+def _descend(fd: int, path: str, links: bool) -> int:
+    """Walk down from the directory `fd`, which is closed; follow links only if they are root's."""
+    for name in filter(None, path.split("/")):
+        try:
+            info = os.stat(name, dir_fd=fd, follow_symlinks=False)
+            follow = links and stat.S_ISLNK(info.st_mode) and info.st_uid == 0
+            flags = os.O_RDONLY | os.O_DIRECTORY | (0 if follow else os.O_NOFOLLOW)
+            child = os.open(name, flags, dir_fd=fd)
+        finally:
+            os.close(fd)
+        fd = child
     return fd
 
 
 def connect(user: User, run_user: str) -> socket.socket:
     """Connect to the operator of that user; OSError or Refusal when there is none to trust."""
+    fd = run_directory(user, run_user)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        with run_directory(user, run_user) as fd:
-            os.fchdir(fd)  # a socket's path has at most 108 bytes, a directory's has no such limit
-            sock.connect("helper.sock")
+        os.fchdir(fd)  # a socket's path has at most 108 bytes, a directory's has no such limit
+        sock.settimeout(1)  # a full queue must not hold us
+        sock.connect("helper.sock")
         if peer_uid(sock) != user.uid:
             raise Refusal("system", f"What listens in the run directory is not of uid {user.uid}.")
         return sock
@@ -107,23 +106,16 @@ def connect(user: User, run_user: str) -> socket.socket:
         raise
     finally:
         os.chdir("/")
+        os.close(fd)
 
 
 def peer_uid(sock: socket.socket) -> int:
     """Return the uid of the process that called listen() on the other side."""
     if sys.platform == "linux":
-        return parse_ucred(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    return parse_xucred(sock.getsockopt(*_DARWIN_LOCAL_PEERCRED, 128))
+        return parse_uid(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return parse_uid(sock.getsockopt(0, 1, 128))  # SOL_LOCAL, LOCAL_PEERCRED
 
 
-def parse_ucred(data: bytes) -> int:
-    """Return the uid of Linux's `struct ucred` (pid, uid, gid)."""
-    return int(struct.unpack("=iII", data)[1])
-
-
-def parse_xucred(data: bytes) -> int:
-    """Return the uid of a BSD's `struct xucred` (version, which must be 0, uid, groups)."""
-    version, uid = struct.unpack_from("=II", data)
-    if version != 0:
-        raise Refusal("system", f"Peer credentials of version {version} are not known.")
-    return int(uid)
+def parse_uid(credentials: bytes) -> int:
+    """Return the uid, second in Linux's `struct ucred` and in the BSDs' `struct xucred`."""
+    return int(struct.unpack_from("=II", credentials)[1])

@@ -37,7 +37,7 @@ class Refusal(Exception):  # noqa: N818 - the word of the field, and no fault of
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
-        self.code, self.message = code, message
+        self.code = code
 
 
 class FramingLost(Refusal):

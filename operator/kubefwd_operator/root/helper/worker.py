@@ -7,17 +7,19 @@ every 0.1 s whether an operator of the same user and instance listens again, all
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import resource
 import select
 import signal
 import socket
+import syslog
 import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from . import guardian, peer, protocol
-from .guardian import Step, say, undo
+from .guardian import say, undo
 from .hosts import Hosts
 from .ledger import Ledger
 from .listeners import Listeners
@@ -40,27 +42,21 @@ class Stop(Exception):  # noqa: N818 - not an error: the guardian is gone, or a 
 
 def run(paths: Paths, arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Be the helper until it is over. Return the exit code; 1 when no operator was there."""
+    syslog.openlog("kubefwd-helper", syslog.LOG_PID, syslog.LOG_AUTHPRIV)
     try:
-        user = peer.identify(arguments, environ)
-        wake = _harmless()
-        ledger = Ledger(paths.state, user.owner)
-        life = ledger.live(paths.patience)
+        worker = Worker(paths, peer.identify(arguments, environ), _harmless())
     except (protocol.Refusal, OSError) as error:
         say(str(error))
         return 1
-    hosts, listeners = Hosts(paths.hosts, ledger), Listeners(ledger)
-    steps = (hosts.remove, listeners.close, ledger.give_back_all)
-    pair, pid = guardian.fork(steps, life)
-    _raise_limit()
-    undo((*steps, hosts.sweep, ledger.sweep))
+    undo((*worker.steps, worker.hosts.sweep, worker.ledger.sweep))
     try:
-        return Worker(paths, user, (wake, pair), steps).live(hosts, listeners, pid)
+        return worker.live()
     except Stop:
         return 0
     finally:
-        undo(steps)
-        pair.close()
-        os.waitpid(pid, 0)
+        undo(worker.steps)
+        worker.pair.close()
+        os.waitpid(worker.guardian, 0)
 
 
 def _harmless() -> socket.socket:
@@ -82,39 +78,33 @@ def _harmless() -> socket.socket:
     return wake
 
 
-def _raise_limit() -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = max(soft, protocol.MAX_LISTENERS + 1024)
-    with contextlib.suppress(ValueError, OSError):  # then EMFILE is an answer to `listen`
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, max(hard, wanted)))
-
-
 class Worker:
-    """Serves connection after connection; `ends` are the sockets whose being readable ends it."""
+    """Forks the guardian, then serves connection after connection."""
 
-    def __init__(
-        self,
-        paths: Paths,
-        user: peer.User,
-        ends: Sequence[socket.socket],
-        steps: Sequence[Step],
-    ) -> None:
-        self._paths, self._user, self._ends, self._steps = paths, user, ends, steps
+    def __init__(self, paths: Paths, user: peer.User, wake: socket.socket) -> None:
+        self._paths, self._user, self._wake = paths, user, wake
+        self.ledger = Ledger(paths.state, user.owner)
+        life = self.ledger.live(paths.patience)
+        self.hosts, self._listeners = Hosts(paths.hosts, self.ledger), Listeners(self.ledger)
+        self.steps = (self.hosts.remove, self._listeners.close, self.ledger.give_back_all)
+        self.pair, self.guardian = guardian.fork(self.steps, life)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = max(soft, protocol.MAX_LISTENERS + 1024)
+        with contextlib.suppress(ValueError, OSError):  # then EMFILE is an answer to `listen`
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, max(hard, wanted)))
 
-    def live(self, hosts: Hosts, listeners: Listeners, guard: int) -> int:
+    def live(self) -> int:
         """Connect, serve, undo, linger; until over, or nobody has come for too long."""
         until, code, reason = time.monotonic() + self._paths.patience, 1, ""
         while time.monotonic() < until:
+            undoing = functools.partial(undo, self.steps)
+            session = Session(self.hosts, self._listeners, self.guardian, undoing)
             try:
-                sock = peer.connect(self._user, self._paths.run_user)
+                with peer.connect(self._user, self._paths.run_user) as sock:
+                    self._serve(sock, session)
+                undo(self.steps)
             except (protocol.Refusal, OSError) as error:
                 reason = str(error)
-                self._wait(0.1)
-                continue
-            session = Session(hosts, listeners, guard, lambda: undo(self._steps))
-            with sock:
-                self._serve(sock, session)
-            undo(self._steps)
             if session.over:
                 return 0
             if session.linger is not None:
@@ -136,18 +126,18 @@ class Worker:
                     lines.append(buffer)
                 for line in lines:
                     protocol.send(sock, *session.answer(line))
+                    heard = time.monotonic()
                     if session.closed:
                         return
                 if not data:
                     return
-                heard = time.monotonic() if lines else heard
 
     def _wait(self, seconds: float, sock: socket.socket | None = None) -> bool:
         """Wait for something to read. Return whether there is; raise Stop when an end is near."""
         poll = select.poll()
-        for one in (*self._ends, *((sock,) if sock else ())):
+        for one in (self._wake, self.pair, *([sock] if sock else [])):
             poll.register(one, select.POLLIN)
         ready = {fd for fd, _ in poll.poll(max(0, seconds) * 1000)}
-        if any(end.fileno() in ready for end in self._ends):
+        if ready & {self._wake.fileno(), self.pair.fileno()}:
             raise Stop
         return bool(ready)
