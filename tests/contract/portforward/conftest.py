@@ -96,6 +96,11 @@ class Forwarding:
         found = [each for each in self.engine.seen().services if each.service == name]
         return found[0] if found else None
 
+    def endpoints(self) -> int:
+        """How many endpoints the catalog knows for the first service."""
+        (service, *_) = self.catalog.seen().namespaces[self.namespace].services
+        return len(service.endpoints)
+
     async def ready(self, name: str = "web") -> tuple[str, int]:
         """Wait until a service is forwarded; return where its first port listens."""
 
@@ -124,7 +129,7 @@ class Forwarding:
 @pytest.fixture
 async def forwarding(cluster: Cluster, namespace: str) -> AsyncIterator[Forwarding]:
     helper = Helper()
-    catalog = Catalog(lambda: engine.wake())
+    catalog = Catalog(lambda: engine.wake())  # noqa: PLW0108 - it does not exist yet
     engine = NativeEngine(catalog, Authority(helper), lambda: None)
     made = Forwarding(cluster, namespace, catalog, engine, helper)
     catalog.start()

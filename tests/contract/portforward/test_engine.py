@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import io
 import os
 
 import aiohttp
@@ -33,7 +34,7 @@ async def test_50_megabytes_are_the_same_in_both_directions(
         body = await answer.read()
         assert hashlib.sha256(body).hexdigest() == answer.headers["X-Sha256"]
     sent = os.urandom(50_000_000)
-    async with http.post(url(place, "/hash"), data=sent) as answer:
+    async with http.post(url(place, "/hash"), data=io.BytesIO(sent)) as answer:
         assert (await answer.json())["sha256"] == hashlib.sha256(sent).hexdigest()
 
 
@@ -134,17 +135,29 @@ async def test_a_backend_that_dies_within_a_body_is_a_broken_transfer(
             await answer.read()
 
 
-async def test_refused_reset_and_dropped_ends_are_resets(forwarding: Forwarding) -> None:
-    await forwarding.apply(*deployment(forwarding.namespace, annotations={"lab/backend": "tcp"}))
+async def test_a_pod_that_refuses_delays_and_one_that_resets_is_a_reset(
+    forwarding: Forwarding, http: aiohttp.ClientSession
+) -> None:
+    await forwarding.apply(*deployment(forwarding.namespace))
     (pod,) = await forwarding.pods()
     place = await forwarding.ready()
+    fault, opened = forwarding.cluster.endpoint.fault, forwarding.cluster.endpoint.opened
+    await asyncio.to_thread(fault, forwarding.namespace, pod, "refuse")
+    before = await asyncio.to_thread(opened, forwarding.namespace, pod)
+    asking = asyncio.create_task(http.get(url(place)))
+    while await asyncio.to_thread(opened, forwarding.namespace, pod) < before + 2:
+        assert not asking.done()
+    await asyncio.to_thread(fault, forwarding.namespace, pod, "")
+    async with await asking as answer:
+        assert answer.status == 200
+    await asyncio.to_thread(fault, forwarding.namespace, pod, "reset")
     reader, writer = await asyncio.open_connection(*place)
-    writer.write(b"hello")
-    assert await reader.readexactly(5) == b"hello"
-    await asyncio.to_thread(forwarding.cluster.endpoint.drop, forwarding.namespace, pod)
-    with pytest.raises(ConnectionResetError):
-        await reader.read()
-    writer.close()
+    writer.write(b"GET / HTTP/1.0\r\n\r\n")
+    try:
+        with pytest.raises(ConnectionResetError):
+            await reader.read()
+    finally:
+        writer.close()
 
 
 async def test_a_client_that_closes_frees_the_pod(forwarding: Forwarding) -> None:
@@ -203,9 +216,12 @@ async def test_a_cluster_that_restarts_delays_requests(
     await forwarding.apply(*deployment(forwarding.namespace))
     await forwarding.pods()
     place = await forwarding.ready()
-    await asyncio.to_thread(forwarding.cluster.stop_apiserver)
+    download = await http.get(url(place, "/drip?bytes=1000000&seconds=60"))
+    forwarding.cluster.stop_apiserver()
+    with pytest.raises(aiohttp.ClientError):
+        await download.read()
     asking = asyncio.create_task(http.get(url(place)))
     await eventually(lambda: len(forwarding.engine._tunnels))
-    await asyncio.to_thread(forwarding.cluster.start_apiserver)
+    forwarding.cluster.start_apiserver()  # from this thread: it dies with the one that started it
     async with await asking as answer:
         assert answer.status == 200
