@@ -5,6 +5,7 @@ chained by whoever raises what these functions return; its text is not pasted in
 hold addresses with passwords or whole bodies.
 """
 
+import os
 import re
 import shlex
 import ssl
@@ -150,7 +151,9 @@ def _why_tls(error: BaseException) -> str:
 
 
 def _errno(error: OSError) -> str:
-    return (error.strerror or str(error) or "connection failed").rstrip(".").lower()
+    """Say it in the system's words: asyncio's own put the address in once more."""
+    words = os.strerror(error.errno) if error.errno else str(error) or "connection failed"
+    return words.rstrip(".").lower()
 
 
 def _phrase(status: int) -> str:
