@@ -187,3 +187,36 @@ def running(tilt: Tilt) -> dict[str, Any]:
 
 def command_line(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/cmdline").read_text().split("\0")[:-1]
+
+
+class TestOtherCommands:
+    """`tilt ci` and `tilt down`, with the extension's Tiltfile inside the main one."""
+
+    @pytest.fixture
+    def tilt(self, extension: Machine) -> Tilt:
+        tilt = Tilt(extension.home)
+        main = "local_resource('main', cmd='true')\n"
+        (tilt.folder / "Tiltfile").write_text(f"{main}include('{extension.extension}/Tiltfile')\n")
+        return tilt
+
+    def run(self, tilt: Tilt, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [tools.path("tilt"), *arguments],
+            cwd=tilt.folder,
+            env=tilt.env,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    def test_ci_ends_although_nothing_is_forwarded(self, tilt: Tilt) -> None:
+        ran = self.run(tilt, "ci", "--port", str(tilt.port), "--timeout", "60s")
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        assert "kubefwd-operator: ready, from" in ran.stdout
+
+    def test_down_has_nothing_to_do(self, tilt: Tilt, extension: Machine) -> None:
+        shutil.rmtree(extension.cache)
+        ran = self.run(tilt, "down")
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        assert not extension.cache.exists()
