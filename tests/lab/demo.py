@@ -11,6 +11,7 @@ stays as it is. Without root (or sudo) it runs on the machine itself, as the pro
 
 import argparse
 import contextlib
+import signal
 import socket
 import subprocess
 import sys
@@ -22,10 +23,11 @@ from pathlib import Path
 
 import httpx
 import yaml
-from tests.lab import isolate, tools
+from tests.lab import inside, isolate, tools
 from tests.lab.api import ApiError
 from tests.lab.bootstrapped import prepare
 from tests.lab.cluster import Cluster
+from tests.lab.eventual import eventually
 from tests.lab.fixtures import Lab
 from tests.lab.proc import ServerError, listening
 from tests.lab.tilt import Tilt
@@ -34,6 +36,7 @@ from tests.lab.user import developer, isolated
 SHOP = Path(__file__).parent / "shop"
 PAGE_PORT = 10350
 ANSWER_WITHIN = 120.0  # seconds from `tilt up`
+CLEAN_WITHIN = 10.0  # seconds from Tilt's end
 
 
 def say(line: str = "") -> None:
@@ -148,21 +151,32 @@ def show(lab: Lab, cluster: Cluster, *, once: bool) -> bool:
     elif not once:
         _stay(tilt)
     tilt.stop()
-    clean = Path("/etc/hosts").read_bytes() == before
-    say(f"demo: stopped; /etc/hosts is {'as it was' if clean else 'NOT as it was'}")
-    return fine
+    return _is_clean(before) and fine
+
+
+def _is_clean(before: bytes) -> bool:
+    began = time.monotonic()
+    try:
+        eventually(lambda: Path("/etc/hosts").read_bytes() == before, CLEAN_WITHIN)
+    except AssertionError:
+        say("demo: stopped, but /etc/hosts is not as it was")
+        return False
+    say(f"demo: stopped; /etc/hosts is as it was, after {time.monotonic() - began:.1f} s")
+    return True
 
 
 def _stay(tilt: Tilt) -> None:
-    inside = " (addresses work everywhere, names inside the demo only)" if isolated() else ""
-    say(f"Tilt's page:  {tilt.url}{inside}\nCtrl-C ends the demo.")
+    where = " (addresses work everywhere, names inside the demo only)" if isolated() else ""
+    say(f"Tilt's page:  {tilt.url}{where}\nCtrl-C ends the demo.")
     with contextlib.suppress(KeyboardInterrupt):
         tilt.exited(within=float("inf"))
 
 
 def run(*, once: bool) -> int:
     """Run the demo where we are; return the exit code."""
-    with tempfile.TemporaryDirectory(prefix="kubefwd-demo-") as folder:
+    # In a namespace that folder is the namespace's own, and gone with it, whatever happens.
+    above = inside.SCRATCH if isolated() else None
+    with tempfile.TemporaryDirectory(prefix="kubefwd-demo-", dir=above) as folder:
         lab = Lab(Path(folder), developer())
         try:
             began = time.monotonic()
@@ -205,6 +219,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.lab.demo", description=__doc__)
     parser.add_argument("--once", action="store_true", help="end after the table of names")
     once = parser.parse_args().once
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything is stopped
     if isolated():
         return run(once=once)
     try:

@@ -43,7 +43,7 @@ def stages(kwok: Path) -> str:
         _first("lab-imagepull", _is(STATE, "imagepull"), _status(pull, "Pending")),
         _first("lab-notready", _is(STATE, "notready"), _status(running, "Running")),
         _first("lab-ready-later", _exists(READY_AFTER), _status(running, "Running")),
-        _ready_at_last(ready),
+        _ready_at_last(running),
         _deleted_at_last(delete),
     ]
     return yaml.safe_dump_all(all_documents)
@@ -85,11 +85,12 @@ def _first(name: str, which: dict[str, Any], status: str) -> Stage:
     return _stage(name, match, next={"statusTemplate": status})
 
 
-def _ready_at_last(ready: Stage) -> Stage:
+def _ready_at_last(running: str) -> Stage:
     match = [_exists(READY_AFTER), _absent(DELETED), _is(".status.phase", "Running")]
     match.append({"key": READY, "operator": "NotIn", "values": ["True"]})
     delay = {"durationMilliseconds": 0, "durationFrom": {"expressionFrom": READY_AFTER}}
-    return _stage("lab-ready-at-last", match, delay=delay, next=ready["spec"]["next"])
+    status = {"statusTemplate": _status(running, "Running", ready=True)}
+    return _stage("lab-ready-at-last", match, delay=delay, next=status)
 
 
 def _deleted_at_last(delete: Stage) -> Stage:
@@ -98,24 +99,29 @@ def _deleted_at_last(delete: Stage) -> Stage:
     return _stage("lab-deleted-at-last", match, delay=delay, next=delete["spec"]["next"])
 
 
-def _status(state: str, phase: str, *, restarts: int = 0) -> str:
-    """Return kwok's template of the status of a pod that is not ready."""
+# Only for a pod that has none: kwok would give it a second one.
+ADDRESS = """
+{{ $meta := .metadata }}
+{{ $ips := PodIPsWith .spec.nodeName false $meta.uid $meta.name $meta.namespace }}
+podIP: {{ index $ips 0 | Quote }}
+podIPs:
+- ip: {{ index $ips 0 | Quote }}
+"""
+
+
+def _status(state: str, phase: str, *, restarts: int = 0, ready: bool = False) -> str:
+    """Return kwok's template of a pod's status."""
+    yes = str(ready)
     conditions = "".join(
         f'- {{type: {kind}, status: "{status}", lastTransitionTime: {{{{ Now | Quote }}}}}}\n'
-        for kind, status in (
-            ("Initialized", "True"),
-            ("Ready", "False"),
-            ("ContainersReady", "False"),
-        )
+        for kind, status in (("Initialized", "True"), ("Ready", yes), ("ContainersReady", yes))
     )
     return (
         f"conditions:\n{conditions}"
         "containerStatuses:\n{{ range .spec.containers }}\n"
         "- name: {{ .name | Quote }}\n  image: {{ .image | Quote }}\n"
-        f"  ready: false\n  restartCount: {restarts}\n  state:\n    {state}\n"
+        f"  ready: {yes.lower()}\n  restartCount: {restarts}\n  state:\n    {state}\n"
         "{{ end }}\n"
-        "{{ $ips := PodIPsWith .spec.nodeName false .metadata.uid .metadata.name"
-        " .metadata.namespace }}\n"
-        "podIP: {{ index $ips 0 | Quote }}\npodIPs:\n- ip: {{ index $ips 0 | Quote }}\n"
+        f"{'' if ready else ADDRESS}"
         f"phase: {phase}\nstartTime: {{{{ Now | Quote }}}}\n"
     )
