@@ -2,7 +2,7 @@
 # inside the checkout. Paths in here are relative, so a checkout may stand in a path with spaces.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check check-shell unit lock bench system clean
+.PHONY: help demo test check format lint types layers floor shell unit bench lock system clean
 
 PYTHON := .venv/bin/python
 READY := .venv/ready
@@ -22,18 +22,30 @@ test: system $(READY) ## Every tier: unit, contract, e2e
 	$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile tests/e2e $(ARGS) || status=1; \
 	exit $$status
 
-check: $(READY) check-shell ## Format, lint, types, layers, and the unit tests
-	$(PYTHON) -m ruff format --check .
-	$(PYTHON) -m ruff check .
-	$(PYTHON) -m mypy
-	cd operator && ../$(PYTHON) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()' --config ../pyproject.toml --no-cache
-	$(PYTHON) -m vermin --target=3.9- --violations --no-tips --eval-annotations operator/kubefwd_operator/root
-	$(PYTHON) -m pytest tests/unit
+check: format lint types layers floor shell unit ## Format, lint, types, layers, shell, the unit tests
 
-check-shell:
+format: $(READY)
+	$(PYTHON) -m ruff format --check .
+
+lint: $(READY)
+	$(PYTHON) -m ruff check .
+
+types: $(READY)
+	$(PYTHON) -m mypy
+
+layers: $(READY)
+	cd operator && ../$(PYTHON) -c 'from importlinter.cli import lint_imports_command as main; main()' \
+	    --config ../pyproject.toml --no-cache
+
+# What root runs has to run on the system's Python, which is 3.9 on macOS.
+floor: $(READY)
+	$(PYTHON) -c 'from vermin.main import main; main()' --target=3.9- --violations --no-tips \
+	    --eval-annotations operator/kubefwd_operator/root
+
+shell:
 	@if command -v shellcheck >/dev/null; then \
-	    echo 'shellcheck'; git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck; \
-	else echo 'make check: shellcheck is not installed: shell scripts go unchecked'; fi
+	    echo shellcheck; git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck; \
+	else echo 'make: shellcheck is not installed, so shell scripts go unchecked'; fi
 
 unit: $(READY) ## The unit tests alone
 	$(PYTHON) -m pytest tests/unit $(ARGS)
