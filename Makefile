@@ -2,7 +2,7 @@
 # inside the checkout. Paths in here are relative, so a checkout may stand in a path with spaces.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types layers floor shell unit bench lock system clean
+.PHONY: help demo lab test check format lint types layers floor shell unit bench lock system clean
 
 PYTHON := .venv/bin/python
 READY := .venv/ready
@@ -16,7 +16,13 @@ help: ## This list
 demo: system $(READY) ## The lab, with Tilt's page, until Ctrl-C. ARGS=--once ends after the table
 	@$(PYTHON) -m tests.lab.demo $(ARGS)
 
-test: system $(READY) ## Every tier: unit, contract, e2e
+# Before the tests, so that one sees how far it is.
+lab: system $(READY) ## Build the lab's programs into the cache, unless they are there
+	@$(PYTHON) -m tests.lab.tools
+	@$(PYTHON) -m tests.lab.tools tilt-web || \
+	    echo "make: Tilt's page could not be built, so what needs it will be skipped" >&2
+
+test: lab ## Every tier: unit, contract, e2e
 	@status=0; \
 	$(PYTHON) -m pytest tests/unit tests/contract $(ARGS) || status=1; \
 	$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile tests/e2e $(ARGS) || status=1; \
