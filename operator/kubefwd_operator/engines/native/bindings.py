@@ -81,6 +81,7 @@ class Bindings:
         self._named: frozenset[str] = frozenset()
         self._bound = Bound()
         self._pipeline = asyncio.Semaphore(PIPELINE)
+        self._abandoned = False
 
     def named(self, address: str) -> bool:
         """Say whether the hosts file leads to this address, which keeps it leased to us."""
@@ -134,7 +135,11 @@ class Bindings:
         await _all(self._stop(place) for place in tuple(self._listeners))
 
     def abandon(self) -> None:
-        """Close our copies of the listeners: the helper is gone, and so are the names."""
+        """Close our copies of the listeners: the helper is gone, and so are the names.
+
+        A pass may be under way: what it still receives is closed at once.
+        """
+        self._abandoned = True
         for listener in self._listeners.values():
             listener.close()
         self._listeners.clear()
@@ -148,6 +153,9 @@ class Bindings:
                     self.leased_elsewhere.add(place[0])
                 self._refused[place] = _problem(error)
                 return
+        if self._abandoned:
+            socket.close()
+            raise HelperGone("The helper has gone while it opened a listener.")
         self._listeners[place] = Listener(
             socket, lambda connection: self._accept(connection, place), self._exhausted
         )
@@ -159,7 +167,8 @@ class Bindings:
             connection.close()
 
     async def _stop(self, place: Place) -> None:
-        self._listeners.pop(place).close()
+        if listener := self._listeners.pop(place, None):
+            listener.close()
         async with self._pipeline:
             with suppress(HelperRefused):
                 await self.helper.release(*place)

@@ -104,6 +104,7 @@ class NativeEngine:
         self._absences = Absences()
         self._resting: frozenset[ServiceKey] = frozenset()
         self._bindings: Bindings | None = None
+        self._lost: HelperLike | None = None
         self._forbidden: dict[str, tuple[Problem, float]] = {}
         self._exhausted = 0
         self._fault: Problem | None = None
@@ -159,6 +160,8 @@ class NativeEngine:
                 await self._pass()
                 pause = BACK_OFF_MIN
             except HelperGone:
+                # The authority may learn it later than we do: this one is not used again.
+                self._lost = self._bindings.helper if self._bindings else self._lost
                 self._abandon()
             except Exception as error:  # noqa: BLE001 - a part never dies; it says so and goes on
                 _log.exception("The native engine's pass failed; it is tried again: s=%s", pause)
@@ -180,6 +183,7 @@ class NativeEngine:
     async def _pass(self) -> None:
         now = asyncio.get_running_loop().time()
         desired, helper = self._desired, self._authority.helper
+        helper = None if helper is self._lost else helper
         await self._begin(desired)
         if self._bindings and self._bindings.helper is not helper:
             self._abandon()

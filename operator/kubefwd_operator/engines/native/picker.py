@@ -184,7 +184,10 @@ class Picker:
     def _ready(self, target: Target) -> list[Choice]:
         service = self.service(target.key)
         if service is None:
-            raise Unservable("the service is gone")
+            namespace = self._catalog.seen().namespaces.get(target.namespace)
+            if namespace is None or namespace.synced:
+                raise Unservable("the service is gone")
+            return []
         if target.key in self._idle and not service.endpoints:
             raise Unservable("the service has no pods")
         return choices(service, target)
