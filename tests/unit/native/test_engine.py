@@ -23,7 +23,7 @@ from tests.unit.native.kit import (
 
 from kubefwd_operator.core.addresses import candidates
 from kubefwd_operator.core.errors import Forbidden
-from kubefwd_operator.core.model import Desired, Service, ServiceSeen, ServiceState
+from kubefwd_operator.core.model import CatalogSeen, Desired, Service, ServiceSeen, ServiceState
 from kubefwd_operator.core.names import spell
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines.native import engine as engine_module
@@ -185,6 +185,46 @@ async def test_a_helper_that_goes_within_a_pass_is_no_error(stage: Stage) -> Non
     stage.engine.wake()
     await eventually(lambda: stage.shows(ServiceState.READY))
     assert stage.engine.seen().problems == ()
+
+
+async def test_a_listener_that_comes_when_the_helper_is_gone_is_closed(stage: Stage) -> None:
+    helper, came = stage.helper, asyncio.Event()
+    listen = helper.listen
+
+    async def late(ip: str, port: int) -> socket.socket:
+        sock = await listen(ip, port)
+        stage.authority.helper = None
+        stage.engine.wake()
+        came.set()
+        return sock
+
+    helper.listen = late  # type: ignore[method-assign]  # the moment is what this is about
+    stage.catalog.put(service("web", pod("web-1")))
+    stage.engine.want(wish())
+    await came.wait()
+    await eventually(lambda: stage.shows(ServiceState.WAITING))
+    place = helper.port(stage.service().address, 80)
+    helper.die()
+    with socket.socket() as probe:
+        probe.bind(place)
+
+
+async def test_a_helper_found_gone_is_not_asked_again(stage: Stage) -> None:
+    await stage.forwarded(service("web", pod("web-1")))
+    stage.helper.die()
+    passes = 0
+    working = stage.catalog.seen
+
+    def counting() -> CatalogSeen:
+        nonlocal passes
+        passes += 1
+        return working()
+
+    stage.catalog.seen = counting  # type: ignore[method-assign]  # counts what is really done
+    stage.catalog.put(service("web", pod("web-1")), service("api", pod("web-1")))
+    await eventually(lambda: stage.shows(ServiceState.WAITING))
+    await asyncio.sleep(0.1)
+    assert passes < 10
 
 
 async def test_refresh_drops_connections_and_takes_everything_back_first(stage: Stage) -> None:

@@ -23,6 +23,9 @@ ASK_AGAIN = 2.0
 PAUSE_MIN, PAUSE_MAX = 0.1, 1.0
 """Seconds before pods that refused are tried again; doubles from MIN to MAX."""
 
+TICK = 0.001
+"""Seconds of the shortest wait: rounding must not make a loop of waits that end at once."""
+
 ServiceKey = tuple[str, str]
 """(namespace, service)."""
 
@@ -166,7 +169,7 @@ class Picker:
                 if (left := deadline - now()) <= 0:
                     raise Unservable("no pod took the connection in time")
                 again = tries.again_at - now() if ready else ASK_AGAIN
-                await self._wait(changed, max(0.0, min(left, again)))
+                await self._wait(changed, max(TICK, min(left, again)))
             finally:
                 self._held.discard(changed)
 

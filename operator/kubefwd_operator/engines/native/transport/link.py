@@ -66,7 +66,7 @@ def unacknowledged(socket: sockets.socket | None, limit: float = INTERVAL) -> bo
         return False
     info = _TCP_INFO.unpack(raw)
     tries = max(info[_RETRANSMITS], info[_PROBES])
-    return bool(tries >= 2 and info[_LAST_ACK] >= limit * 1000)
+    return bool(tries and info[_LAST_ACK] >= limit * 1000)
 
 
 class Pulse:
