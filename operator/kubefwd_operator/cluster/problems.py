@@ -53,7 +53,7 @@ def of_namespace(
         return problem_of(services)
     if slices and pods:
         return Problem(problem_of(slices).reason, f"{slices} Nor pods, which would do: {pods}")
-    if slices:
+    if slices and not isinstance(slices, NotFound):  # an old cluster knows none: nothing to remedy
         return Problem(
             problem_of(slices).reason,
             f"{slices} Until then pods are looked up by each service's selector, which works.",

@@ -1,6 +1,5 @@
 """The catalog on a real apiserver with its real controllers."""
 
-
 import pytest
 from tests.contract.kube.conftest import Look
 from tests.lab.cluster import Cluster

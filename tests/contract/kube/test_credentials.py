@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 from tests.contract.kube.conftest import Look
 from tests.lab.cluster import Cluster
 from tests.lab.exec_plugin import ExecPlugin
+from tests.unit.cluster import pem
 
 from kubefwd_operator.cluster.client import ClusterClient
 from kubefwd_operator.cluster.credentials import load
@@ -20,22 +20,6 @@ from kubefwd_operator.core.reason import Reason
 pytestmark = pytest.mark.contract
 
 LIST = "/api/v1/namespaces/default/services"
-WHO = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
-
-
-def openssl(*words: str | Path) -> None:
-    subprocess.run(["openssl", *words], check=True, capture_output=True)
-
-
-def certificate(cluster: Cluster, folder: Path, days: int = 1) -> tuple[Path, Path]:
-    """A client certificate of an administrator, signed by the cluster's CA."""
-    folder.mkdir(exist_ok=True)
-    cert, key, request = folder / "c.pem", folder / "k.pem", folder / "r.pem"
-    openssl("req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", request,
-        "-subj", "/O=system:masters/CN=certified")  # fmt: skip
-    openssl("x509", "-req", "-in", request, "-CA", cluster.pki / "ca.crt", "-CAkey",
-        cluster.pki / "ca.key", "-CAcreateserial", "-days", str(days), "-out", cert)  # fmt: skip
-    return cert, key
 
 
 def some(entries: dict[str, Any]) -> dict[str, Any]:
@@ -78,16 +62,18 @@ async def test_a_token_file_that_is_renewed(cluster: Cluster, tmp_path: Path) ->
 
 
 async def test_certificate_files(cluster: Cluster, tmp_path: Path) -> None:
-    certificate(cluster, tmp_path)
+    for name in ("admin.crt", "admin.key"):
+        (tmp_path / name).write_bytes((cluster.pki / name).read_bytes())
     config = cluster.write_kubeconfig(
-        tmp_path / "k", credentials={"client-certificate": "c.pem", "client-key": "k.pem"}
+        tmp_path / "k", credentials={"client-certificate": "admin.crt", "client-key": "admin.key"}
     )
     await lists(config)
 
 
 async def test_inline_certificates(cluster: Cluster, tmp_path: Path) -> None:
     cert, key = (
-        base64.b64encode(path.read_bytes()).decode() for path in certificate(cluster, tmp_path)
+        base64.b64encode((cluster.pki / name).read_bytes()).decode()
+        for name in ("admin.crt", "admin.key")
     )
     config = cluster.write_kubeconfig(
         tmp_path / "k", credentials={"client-certificate-data": cert, "client-key-data": key}
@@ -106,9 +92,7 @@ async def test_a_ca_file(cluster: Cluster, tmp_path: Path) -> None:
 
 
 async def test_another_ca_is_named(cluster: Cluster, tmp_path: Path) -> None:
-    own = tmp_path / "own.pem"
-    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", tmp_path / "x",
-            "-out", own, "-subj", "/CN=other")  # fmt: skip
+    (tmp_path / "own.pem").write_bytes(pem.CA)
     config = cluster.write_kubeconfig(
         tmp_path / "k",
         **some({"certificate-authority": "own.pem", "certificate-authority-data": ""}),
@@ -202,8 +186,8 @@ class TestExecPlugin:
     async def test_a_certificate(
         self, cluster: Cluster, plugin: ExecPlugin, tmp_path: Path
     ) -> None:
-        cert, key = certificate(cluster, tmp_path / "pki")
-        plugin.give_certificate(cert.read_text(), key.read_text())
+        cert, key = ((cluster.pki / name).read_text() for name in ("admin.crt", "admin.key"))
+        plugin.give_certificate(cert, key)
         await lists(cluster.write_kubeconfig(tmp_path / "k", credentials=plugin.user()))
 
     async def test_it_runs_again_when_the_credential_expires(

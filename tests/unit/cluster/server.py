@@ -1,0 +1,138 @@
+"""A small HTTPS server that answers as an apiserver would, and small proxies in front of it."""
+
+import asyncio
+import ssl
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, cast
+
+from aiohttp import web
+from tests.unit.cluster import pem
+
+from kubefwd_operator.cluster.client import ClusterClient
+from kubefwd_operator.cluster.credentials import Access
+from kubefwd_operator.cluster.kubeconfig import ClusterEntry, Kubeconfig, Pem, UserEntry
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def server_tls(certificate: bytes = pem.SERVER, key: bytes = pem.SERVER_KEY) -> ssl.SSLContext:
+    """A server's context that also asks for a client certificate, as the apiserver does."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "server.pem")
+        path.write_bytes(certificate + key)
+        context.load_cert_chain(path)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.load_verify_locations(cadata=pem.CA.decode())
+    return context
+
+
+@asynccontextmanager
+async def serving(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """Serve on a free port of 127.0.0.1; gives the port."""
+    runner = web.ServerRunner(web.Server(cast("Any", handler)), shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
+    await site.start()
+    try:
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def client(
+    server: str, *, user: UserEntry | None = None, env: dict[str, str] | None = None,
+    watch_silence: float = 90.0, **cluster: Any,
+) -> AsyncIterator[ClusterClient]:  # fmt: skip
+    """Make a client of that server; it is closed at the end."""
+    cluster.setdefault("ca", Pem(data=pem.CA))
+    config = Kubeconfig("dev", ClusterEntry(server, **cluster), user or UserEntry(token="t"))
+    made = ClusterClient(Access(config, env or {}), watch_silence=watch_silence)
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+class Pipe:
+    """A proxy: reads what the client wants, then copies bytes both ways."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def running(
+        self,
+        greet: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[tuple[str, int]]],
+        tls: ssl.SSLContext | None = None,
+    ) -> AsyncIterator[int]:
+        """Serve; `greet` speaks the proxy's protocol and tells where to go."""
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            self._tasks.add(task)
+            try:
+                host, port = await greet(reader, writer)
+                self.asked.append(f"{host}:{port}")
+                far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
+                await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
+            except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+                pass
+            finally:
+                writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+        try:
+            yield server.sockets[0].getsockname()[1]
+        finally:
+            server.close()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while piece := await reader.read(65536):
+            writer.write(piece)
+            await writer.drain()
+    finally:
+        writer.close()
+
+
+async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> tuple[str, int]:
+    """Speak an HTTP proxy's CONNECT."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    host, _, port = head.split()[1].decode().rpartition(":")
+    writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    return host, int(port)
+
+
+async def socks5(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> tuple[str, int]:
+    """Speak SOCKS5, with the user `u` and the password `hush` where they are offered."""
+    _, count = await reader.readexactly(2)
+    methods = await reader.readexactly(count)
+    if 2 in methods:
+        writer.write(b"\x05\x02")
+        _, length = await reader.readexactly(2)
+        user = await reader.readexactly(length)
+        (length,) = await reader.readexactly(1)
+        right = (user, await reader.readexactly(length)) == (b"u", b"hush")
+        writer.write(b"\x01\x00" if right else b"\x01\x01")
+    else:
+        writer.write(b"\x05\x00")
+    kind = (await reader.readexactly(4))[3]
+    if kind == 1:
+        host = ".".join(str(byte) for byte in await reader.readexactly(4))
+    else:
+        (length,) = await reader.readexactly(1)
+        host = (await reader.readexactly(length)).decode()
+    port = int.from_bytes(await reader.readexactly(2), "big")
+    writer.write(b"\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x00")
+    return host, port
