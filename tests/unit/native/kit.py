@@ -262,6 +262,7 @@ class PodServer:
 
     async def _forward(self, ws: web.WebSocketResponse, pod: str, port: int) -> None:
         if pod in self.refuse or pod not in self.pods:
+            await asyncio.sleep(0.02)  # the first bytes are on their way by then
             text = f"error forwarding port {port}: dial tcp4 127.0.0.1:{port}: connection refused"
             await ws.send_bytes(b"\x01" + text.encode())
             await ws.close()

@@ -315,6 +315,8 @@ async def test_a_service_without_pods_stops_listening_and_starts_again(
     before = stage.service()
     stage.catalog.put(service("web"))
     await eventually(lambda: stage.reasons() == [Reason.NO_PODS] and not stage.service().ports)
+    stage.catalog.put(service("web"), service("api", pod("web-1")))
+    await eventually(lambda: stage.shows(ServiceState.READY, "api"))
     assert (stage.service().address, stage.service().names) == (before.address, before.names)
     with pytest.raises(ConnectionRefusedError):
         await stage.connect()
