@@ -14,7 +14,7 @@
 #   venvs/KEY.XXXXXX/       a venv; KEY is the hash of requirements.txt and the platform
 #   venvs/KEY.ready         names the one that is complete, and a hash of the names of its files
 #   packages/DIGEST/        a copy of the package, named by the hash of what is in it
-#   bin/kubefwd-operator    the command line tool of the newest start
+#   bin/kubefwd-operator    the command line tool of the newest start (also in the venv's bin)
 #   lock                    held (flock) by the one that builds
 #
 # A venv cannot be moved, so it is built where it stays, under a name of its own, and counts only
@@ -72,9 +72,10 @@ package_digest() (
         -type f ! -name '.*' ! -name '*~' -print | LC_ALL=C sort) | digest
 )
 
-# The names of all files of a venv: tells one that a cache cleaner or a full disk has thinned out.
+# The names of all files of a venv, but for our own: tells one that a cache cleaner has thinned out.
 venv_names() (
-    cd -- "$1" && find . -name __pycache__ -prune -o ! -type d -print | LC_ALL=C sort | digest
+    cd -- "$1" && find . -name __pycache__ -prune -o ! -type d ! -name 'kubefwd-operator*' -print |
+        LC_ALL=C sort | digest
 )
 
 # --- finding a Python -------------------------------------------------------------------------
@@ -230,12 +231,18 @@ LAUNCHER
     trap - EXIT HUP INT TERM
 }
 
+# In the cache, where people find it, and in the venv, where a program finds it by sys.prefix.
+publish_commands() {
+    publish_command "$cache/bin" ..
+    publish_command "$venv/bin" ../../..
+}
+
 publish_command() {
-    command=$cache/bin/kubefwd-operator
+    command=$1/kubefwd-operator
     if [ -x "$command" ] && grep -q "$contents" "$command"; then return; fi
     cat >"$command.$$" <<LAUNCHER
 #!/bin/sh
-exec "\$(dirname -- "\$0")/../packages/$contents/kubefwd-operator" "\$@"
+exec "\$(dirname -- "\$0")/$2/packages/$contents/kubefwd-operator" "\$@"
 LAUNCHER
     chmod 700 "$command.$$"
     mv -f -- "$command.$$" "$command"
@@ -285,7 +292,7 @@ ensure() {
     fi
     : >"$venvs/$key.used"
     : >"$packages/.$contents.used"
-    publish_command
+    publish_commands
 }
 
 # The descriptors 7 and 8 stay open in Kopf's process, and with them the locks. The folder of the

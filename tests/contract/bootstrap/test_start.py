@@ -10,8 +10,10 @@ from tests.contract.bootstrap.machine import Machine
 pytestmark = pytest.mark.contract
 
 
-def launcher(machine: Machine, *arguments: str) -> subprocess.CompletedProcess[str]:
-    argv = [str(machine.cache / "bin" / "kubefwd-operator"), *arguments]
+def launcher(
+    machine: Machine, *arguments: str, folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    argv = [str((folder or machine.cache / "bin") / "kubefwd-operator"), *arguments]
     return subprocess.run(
         argv, env=machine.env(), capture_output=True, text=True, check=False, timeout=60
     )
@@ -95,7 +97,8 @@ class TestChangedPackage:
         main = settled.extension / "operator" / "__main__.py"
         main.write_text("print('the changed one')\n")
         settled.bootstrap()
-        assert launcher(settled).stdout == "the changed one\n"
+        for folder in (settled.cache / "bin", settled.venvs[0] / "bin"):
+            assert launcher(settled, folder=folder).stdout == "the changed one\n"
 
     def test_is_not_told_by_what_python_and_editors_leave_behind(self, settled: Machine) -> None:
         [package] = settled.packages
