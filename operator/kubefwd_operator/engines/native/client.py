@@ -90,8 +90,11 @@ class Client(asyncio.Protocol):
         """True once the connection is over."""
         return self._closed
 
-    async def read(self) -> bytes:
-        """Return the next bytes from the client, empty after its FIN. Raises ClientGone."""
+    async def peek(self) -> bytes:
+        """Wait for the next bytes from the client, empty after its FIN. Raises ClientGone.
+
+        They stay here until `take`, so that nothing is lost when whoever waits is cancelled.
+        """
         while not self._chunks:
             if self._closed:
                 raise ClientGone
@@ -99,6 +102,10 @@ class Client(asyncio.Protocol):
                 return b""
             self._readable.clear()
             await self._readable.wait()
+        return self._chunks[0]
+
+    def take(self) -> bytes:
+        """Remove the bytes that `peek` has shown."""
         data = self._chunks.popleft()
         before, self._size = self._size, self._size - len(data)
         if before >= READ_LIMIT > self._size and self._transport and not self.ended:

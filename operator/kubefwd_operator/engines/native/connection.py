@@ -149,9 +149,9 @@ class Connection:
         try:
             for chunk in tuple(self._sent.chunks):
                 await stream.write(chunk)
-            while data := await self.client.read():
+            while data := await self.client.peek():
                 await self._make_room(stream, data)
-                self._sent.keep(data)
+                self._sent.keep(self.client.take())
                 await stream.write(data)
         except (DialError, ClientGone):
             return
