@@ -113,6 +113,17 @@ def test_the_folder_is_not_searched_once_all_is_imported(copy: Path) -> None:
     assert b"python3" in ran.stdout
 
 
+def test_what_was_inherited_is_dropped() -> None:
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); from helper import worker; import os\n"
+        "worker._harmless()\n"
+        "print(dict(os.environ), os.getcwd(), oct(os.umask(0)), file=sys.stderr)"
+    )
+    environ = {"LD_PRELOAD": "", "PATH": "/tmp", "SUDO_UID": "0"}
+    ran = subprocess.run([*PYTHON, "-c", code], env=environ, capture_output=True, check=True)
+    assert ran.stderr == b"{} / 0o77\n"
+
+
 def test_no_function_imports_anything() -> None:
     for file in ROOT.rglob("*.py"):
         for line in file.read_text().splitlines():

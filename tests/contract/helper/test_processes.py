@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import itertools
 import os
+import resource
 import signal
 import socket
 import time
@@ -120,8 +121,6 @@ def _kill(name: str, number: int) -> Callable[[Running], None]:
     [
         pytest.param(_kill("worker", signal.SIGKILL), id="SIGKILL of the worker"),
         pytest.param(_kill("guardian", signal.SIGKILL), id="SIGKILL of the guardian"),
-        pytest.param(_kill("worker", signal.SIGTERM), id="SIGTERM of the worker"),
-        pytest.param(_kill("worker", signal.SIGINT), id="SIGINT of the worker"),
     ],
 )
 def test_the_survivor_undoes_everything(machine: Machine, end: Callable[[Running], None]) -> None:
@@ -130,6 +129,21 @@ def test_the_survivor_undoes_everything(machine: Machine, end: Callable[[Running
     assert running.connection.read() is None
     eventually(running.clean)
     eventually(running.ended)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_end_undoes_everything_without_the_guardian(
+    machine: Machine, number: int
+) -> None:
+    running = Running(machine, linger=300)
+    os.kill(running.guardian, signal.SIGSTOP)
+    os.kill(running.worker, number)
+    assert running.connection.read() is None
+    eventually(running.clean)
+    assert not listens(running.ip, 8080)
+    os.kill(running.guardian, signal.SIGCONT)
+    eventually(running.ended)
+    assert running.process.returncode == 0
 
 
 @pytest.mark.parametrize("name", ["worker", "guardian"])
@@ -326,7 +340,12 @@ def test_a_name_stays_with_the_first_and_passes_on_at_its_end(machine: Machine) 
 
 
 def test_it_serves_as_many_listeners_as_a_large_cluster_has(machine: Machine) -> None:
-    running = Running(machine)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))  # what a login has
+    try:
+        running = Running(machine)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     base = running.ip.rsplit(".", 1)[0]
     for number in range(1500):
         running.connection.listen(f"{base}.{200 + number % 50}", 10_000 + number).close()

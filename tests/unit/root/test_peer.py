@@ -1,5 +1,6 @@
 """Who the user is, where his operator listens, and what the path to it may look like."""
 
+import contextlib
 import os
 import pwd
 import socket
@@ -196,6 +197,19 @@ def test_a_path_longer_than_a_socket_s_may_be_is_no_obstacle(
         server.bind("helper.sock")
         server.listen()
         peer.connect(User(UID, str(home), "tilt-10350"), str(tmp_path / "none")).close()
+
+
+def test_a_full_queue_does_not_hold_us(
+    user: User, run_user: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(_make(run_user / str(UID) / "kubefwd-operator/tilt-10350"))
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(socket.socket(socket.AF_UNIX))
+        server.bind("helper.sock")
+        server.listen(0)
+        stack.enter_context(peer.connect(user, str(run_user)))
+        with pytest.raises(OSError, match=r"temporarily unavailable|timed out"):
+            peer.connect(user, str(run_user))
 
 
 def test_the_credentials_on_the_other_side_must_be_the_user_s(
