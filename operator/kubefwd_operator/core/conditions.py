@@ -221,6 +221,11 @@ def is_syncing(namespace: DesiredNamespace, catalog: CatalogSeen) -> bool:
     return not seen.synced and seen.problem is None
 
 
+def is_fault(problem: Problem) -> bool:
+    """Whether a problem of one service is one of the forwarding, and of that service alone."""
+    return problem.reason not in INFORMATIONAL | GLOBAL
+
+
 def _answered(namespace: NamespaceSeen) -> bool:
     refusals = (Reason.FORBIDDEN, Reason.NAMESPACE_NOT_FOUND)
     return namespace.synced or (
@@ -237,6 +242,4 @@ def _namespace_faults(desired: Desired, catalog: CatalogSeen) -> Iterator[Fault]
 def _service_problems(service: ServiceSeen) -> Iterator[Problem]:
     if service.state is ServiceState.FAILED and not service.problems:
         yield Problem(Reason.INTERNAL_ERROR, "It failed without a reason: see the log of this row.")
-    for problem in service.problems:
-        if problem.reason not in INFORMATIONAL | GLOBAL:
-            yield problem
+    yield from filter(is_fault, service.problems)

@@ -24,7 +24,6 @@ from kubefwd_operator.core.model import (
     DesiredNamespace,
     NamespaceSeen,
     Problem,
-    ServiceSeen,
     ServiceState,
     Source,
 )
@@ -67,6 +66,8 @@ class State(StrEnum):
 
 
 _PRIORITY = list(State)
+
+_NEVER_SHOWN = {("default", "kubernetes")}
 
 _BY_AUTHORITY = {
     AuthorityState.SUPERSEDED: State.SUPERSEDED,
@@ -202,8 +203,8 @@ def _candidates(
             yield _state_of(problem.reason), problem.message
     if seen.engine.generation < desired.generation:
         yield State.STARTING, "Starting the forwarding anew."
-    if any(_is_starting(service) for service in seen.engine.services):
-        yield State.STARTING, "Opening the listeners of new services."
+    if starting := sorted(_starting(desired, seen)):
+        yield State.STARTING, f"Opening {count(len(starting), 'service')}, first {starting[0]}."
     if degraded.status is Truth.TRUE:
         yield State.DEGRADED, degraded.message
 
@@ -212,8 +213,21 @@ def _state_of(reason: str) -> State:
     return State(reason) if reason in _PRIORITY else State.DEGRADED
 
 
-def _is_starting(service: ServiceSeen) -> bool:
-    return any(problem.reason is Reason.STARTING for problem in service.problems)
+def _starting(desired: Desired, seen: Seen) -> Iterator[str]:
+    """Find services that are known, with nothing wrong with them, and not yet named.
+
+    An engine shows every service but the API server's own; one that it does not show it has not
+    come to yet.
+    """
+    shown = {(service.namespace, service.service) for service in seen.engine.services}
+    for namespace in desired.namespaces:
+        for service in seen.catalog.namespaces.get(namespace.name, NamespaceSeen()).services:
+            if (service.namespace, service.name) not in shown | _NEVER_SHOWN:
+                yield service.key
+    for row in seen.engine.services:
+        unnamed = row.state is ServiceState.WAITING and not row.names
+        if unnamed and not any(map(judge.is_fault, row.problems)):
+            yield f"{row.service}.{row.namespace}"
 
 
 def _summary(services: tuple[ServiceStatus, ...]) -> str:

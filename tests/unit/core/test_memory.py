@@ -37,9 +37,9 @@ def test_what_is_written_is_read_again(memory: Memory) -> None:
 def test_equal_memories_are_written_alike(memory: Memory) -> None:
     again = Memory(
         memory.order,
-        dict(reversed(memory.results.items())),
+        dict(reversed(list(memory.results.items()))),
         memory.added,
-        dict(reversed(memory.clicks.items())),
+        dict(reversed(list(memory.clicks.items()))),
         memory.generation,
     )
     assert encode(memory) == encode(again)

@@ -128,9 +128,8 @@ def test_every_bad_argument_is_listed_at_once() -> None:
 def test_any_text_gives_settings_or_sentences(raw: dict[str, str]) -> None:
     try:
         settings = parse(raw)
-    except SettingsError as error:
-        assert str(error)
-    else:
-        assert 0 <= settings.linger <= 300
-        assert not settings.exclude & set(settings.namespaces)
-        assert len(set(settings.namespaces)) == len(settings.namespaces)
+    except SettingsError:
+        return  # what its sentences say is in the table above
+    assert 0 <= settings.linger <= 300
+    assert not settings.exclude & set(settings.namespaces)
+    assert len(set(settings.namespaces)) == len(settings.namespaces)
