@@ -119,7 +119,7 @@ class Server:
     def wait_exited(self, within: float = HEALTHY_WITHIN) -> int:
         """Wait for its end and return the exit code; raise ServerError if it goes on."""
         try:
-            return self._process.wait(within)
+            return self._process.wait(within if within < float("inf") else None)
         except subprocess.TimeoutExpired:
             raise ServerError(
                 f"{self.name} did not end in {within:.0f} s\n{self._tail()}"

@@ -132,8 +132,9 @@ class Tilt:
 
     def exited(self, within: float = 60.0) -> int:
         """Wait until Tilt has ended by itself; return its exit code."""
-        server, self._server = self._running(), None
-        return server.wait_exited(within)
+        code = self._running().wait_exited(within)
+        self._server = None
+        return code
 
     # --- its other commands ----------------------------------------------------------------
 

@@ -81,11 +81,12 @@ async def forward(cluster: Cluster, pod: str, port: int = 8080) -> AsyncIterator
             autoclose=False,
         ) as socket,
     ):
-        opened = Forward(socket)
+        raw, opened = socket.get_extra_info("socket"), Forward(socket)
         for channel in (0, 1):
             message = await socket.receive_bytes(timeout=30)
             assert message == bytes([channel]) + port.to_bytes(2, "little")
         yield opened
+    await eventually_async(lambda: raw.fileno() < 0)  # TLS ends later than its session
 
 
 GET = b"GET /%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
