@@ -11,7 +11,8 @@ from typing import Protocol
 from kubefwd_operator.core.model import Desired, EngineSeen, Problem
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines.engine import Engine
-from kubefwd_operator.engines.native.engine import AuthorityLike, CatalogLike, NativeEngine
+from kubefwd_operator.engines.native.engine import NativeEngine
+from kubefwd_operator.engines.native.neighbours import AuthorityLike, CatalogLike
 
 _log = logging.getLogger(__name__)
 

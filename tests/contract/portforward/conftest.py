@@ -40,6 +40,7 @@ def deployment(
     *,
     replicas: int = 1,
     annotations: Mapping[str, str] | None = None,
+    strategy: str = "RollingUpdate",
     port: int = 80,
 ) -> list[Json]:
     """A Deployment and its Service, which names the pod's port."""
@@ -60,6 +61,7 @@ def deployment(
             "metadata": meta,
             "spec": {
                 "replicas": replicas,
+                "strategy": {"type": strategy},
                 "selector": {"matchLabels": {"app": name}},
                 "template": template,
             },

@@ -48,10 +48,15 @@ async def test_a_websocket_passes(forwarding: Forwarding, http: aiohttp.ClientSe
             assert await websocket.receive_str() == text
 
 
+@pytest.mark.parametrize(
+    "strategy, second",
+    [("RollingUpdate", {"v": "2"}), ("Recreate", {"lab/listen-after": "3"})],
+    ids=["rolling", "nobody there for three seconds"],
+)
 async def test_a_rollout_under_load_fails_no_request(
-    forwarding: Forwarding, http: aiohttp.ClientSession
+    forwarding: Forwarding, http: aiohttp.ClientSession, strategy: str, second: dict[str, str]
 ) -> None:
-    await forwarding.apply(*deployment(forwarding.namespace, annotations={"v": "1"}))
+    await forwarding.apply(*deployment(forwarding.namespace, strategy=strategy))
     (first,) = await forwarding.pods()
     place = await forwarding.ready()
     answers: list[str] = []
@@ -64,7 +69,7 @@ async def test_a_rollout_under_load_fails_no_request(
 
     loads = [asyncio.create_task(load()) for _ in range(4)]
     await eventually(lambda: len(answers) > 50)
-    await forwarding.apply(*deployment(forwarding.namespace, annotations={"v": "2"}))
+    await forwarding.apply(*deployment(forwarding.namespace, annotations=second, strategy=strategy))
     await eventually(lambda: set(answers) - {first})
     after = len(answers) + 150
     await eventually(lambda: len(answers) >= after)

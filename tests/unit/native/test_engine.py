@@ -26,8 +26,8 @@ from kubefwd_operator.core.errors import Forbidden
 from kubefwd_operator.core.model import CatalogSeen, Desired, Service, ServiceSeen, ServiceState
 from kubefwd_operator.core.names import spell
 from kubefwd_operator.core.reason import Reason
+from kubefwd_operator.engines.native import absences
 from kubefwd_operator.engines.native import engine as engine_module
-from kubefwd_operator.engines.native import memory
 from kubefwd_operator.engines.native.engine import NativeEngine
 
 
@@ -310,7 +310,7 @@ async def test_hosts_that_cannot_be_written_are_the_engines_problem(
 async def test_a_service_without_pods_stops_listening_and_starts_again(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "NO_PODS_AFTER", 0.1)
+    monkeypatch.setattr(absences, "NO_PODS_AFTER", 0.1)
     await stage.forwarded(service("web", pod("web-1")))
     before = stage.service()
     stage.catalog.put(service("web"))
@@ -327,7 +327,7 @@ async def test_a_service_without_pods_stops_listening_and_starts_again(
 async def test_a_connection_held_for_a_service_without_pods_is_reset(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "NO_PODS_AFTER", 0.1)
+    monkeypatch.setattr(absences, "NO_PODS_AFTER", 0.1)
     await stage.forwarded(service("web", pod("web-1")))
     stage.catalog.put(service("web"))
     reader, writer = await stage.connect()
@@ -339,7 +339,7 @@ async def test_a_connection_held_for_a_service_without_pods_is_reset(
 async def test_a_service_without_pods_from_the_start_is_named_all_the_same(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "NO_PODS_AFTER", 0.0)
+    monkeypatch.setattr(absences, "NO_PODS_AFTER", 0.0)
     stage.catalog.put(service("web"))
     stage.engine.want(wish())
     await eventually(

@@ -70,6 +70,7 @@ async def test_after_an_upload_silence_is_given_longer(
     await stream.close()
 
 
+@linux
 def test_keepalive_is_on_and_user_timeout_off() -> None:
     with socket.socket() as sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 15_000)

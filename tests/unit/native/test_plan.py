@@ -11,19 +11,16 @@ from tests.unit.native.kit import pod, seen, service, wish
 from kubefwd_operator.core.addresses import candidates
 from kubefwd_operator.core.model import CatalogSeen, ClusterRef, Endpoint, Service, ServicePort
 from kubefwd_operator.core.reason import Reason
-from kubefwd_operator.engines.native.picker import Target
-from kubefwd_operator.engines.native.plan import (
+from kubefwd_operator.engines.native.leases import (
     LeaseKey,
-    Plan,
-    Steps,
     assign,
     hostnames,
     leases,
-    plan,
     refusal,
-    steps,
     wanted,
 )
+from kubefwd_operator.engines.native.picker import Target
+from kubefwd_operator.engines.native.plan import Plan, Steps, plan, steps
 
 HTTP = ServicePort(80, "http", target="web")
 METRICS = ServicePort(9090, "metrics", target=9090)

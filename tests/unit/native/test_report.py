@@ -10,7 +10,8 @@ from kubefwd_operator.core.names import publish
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines.native import report
 from kubefwd_operator.engines.native.bindings import Bound
-from kubefwd_operator.engines.native.plan import assign, leases, plan
+from kubefwd_operator.engines.native.leases import assign, leases
+from kubefwd_operator.engines.native.plan import plan
 from kubefwd_operator.privileged.channel import Withheld
 
 WAITING = Problem(Reason.WAITING_FOR_AUTHORIZATION, "wait")

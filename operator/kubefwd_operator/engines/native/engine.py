@@ -12,25 +12,23 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Protocol
 
 from kubefwd_operator.core.errors import ClusterError, Forbidden, HelperGone
 from kubefwd_operator.core.model import (
-    AuthoritySeen,
-    CatalogSeen,
     Desired,
     EngineSeen,
     Problem,
-    Service,
 )
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines.native import report
+from kubefwd_operator.engines.native.absences import Absences
 from kubefwd_operator.engines.native.bindings import Bindings, HelperLike
-from kubefwd_operator.engines.native.memory import Absences
+from kubefwd_operator.engines.native.leases import LeaseKey, assign, leases, wanted
+from kubefwd_operator.engines.native.neighbours import AuthorityLike, CatalogLike
 from kubefwd_operator.engines.native.picker import Picker, ServiceKey, Target
-from kubefwd_operator.engines.native.plan import LeaseKey, Plan, assign, leases, plan, wanted
+from kubefwd_operator.engines.native.plan import Plan, plan
 from kubefwd_operator.engines.native.transport import Transport
-from kubefwd_operator.engines.native.transport.websocket import WebSocketClient, WebSocketTransport
+from kubefwd_operator.engines.native.transport.websocket import WebSocketTransport
 from kubefwd_operator.engines.native.tunnels import Tunnels
 
 NAME = "native"
@@ -51,31 +49,6 @@ CLOSE = 0.4
 """Seconds that taking everything back may take when we end; the helper undoes the rest."""
 
 _log = logging.getLogger(__name__)
-
-
-class CatalogLike(Protocol):
-    """What the engine needs of `cluster/catalog.py`'s Catalog."""
-
-    @property
-    def client(self) -> WebSocketClient | None:
-        """What dials go through; None while there is no cluster."""
-
-    def seen(self) -> CatalogSeen:
-        """Return everything that is known of the cluster now."""
-
-    async def failing(self, service: Service) -> str:
-        """Return why every pod of this service keeps failing, or nothing. Asks the cluster."""
-
-
-class AuthorityLike(Protocol):
-    """What the engine needs of `privileged/authority.py`'s Authority."""
-
-    @property
-    def helper(self) -> HelperLike | None:
-        """The helper, while authorised."""
-
-    def seen(self) -> AuthoritySeen:
-        """Return where the authorisation stands."""
 
 
 class NativeEngine:

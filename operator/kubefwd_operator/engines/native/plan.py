@@ -1,22 +1,18 @@
 """What the native engine should have open and named, decided without touching anything.
 
-`assign` gives every service, and every endpoint of a headless one, its loopback address; an
-address is kept as long as what it belongs to exists. `plan` turns the catalog into listeners and
-names. `steps` compares a plan with what is there: listeners are started before the names that lead
-to them are written, and stopped after their names are gone.
+Given the addresses (`leases.py`), `plan` turns the catalog into listeners and names, and `steps`
+compares a plan with what is there: listeners are started before the names that lead to them are
+written, and stopped after their names are gone.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from kubefwd_operator.core.addresses import candidates
 from kubefwd_operator.core.model import CatalogSeen, Desired, Endpoint, Problem, Service
 from kubefwd_operator.core.names import Placed
 from kubefwd_operator.core.reason import Reason
+from kubefwd_operator.engines.native.leases import LeaseKey, identities, owns, refusal, wanted
 from kubefwd_operator.engines.native.picker import ServiceKey, Target, endpoint_id
-
-LeaseKey = tuple[str, str, str]
-"""(namespace, service, endpoint of a headless service or nothing)."""
 
 Place = tuple[str, int]
 """(address, port)."""
@@ -60,79 +56,6 @@ class Steps:
 
     start: tuple[Place, ...]
     stop: tuple[Place, ...]
-
-
-def wanted(desired: Desired, catalog: CatalogSeen) -> Iterator[Service]:
-    """Yield the services of the desired namespaces, in their order.
-
-    Those of another cluster's catalog do not count, and the API server's own service is left out.
-    """
-    if desired.cluster is None or catalog.cluster != desired.cluster:
-        return
-    for namespace in desired.namespaces:
-        seen = catalog.namespaces.get(namespace.name)
-        for service in seen.services if seen else ():
-            if (service.namespace, service.name) != ("default", "kubernetes"):
-                yield service
-
-
-def refusal(service: Service) -> Problem | None:
-    """Say why a service cannot be forwarded at all."""
-    if service.external_name:
-        return Problem(
-            Reason.NOT_FORWARDABLE,
-            f"It is an ExternalName: use '{service.external_name}' itself.",
-        )
-    if not any(port.protocol == "TCP" for port in service.ports):
-        kinds = sorted({port.protocol for port in service.ports})
-        says = f"It has {' and '.join(kinds)} ports only" if kinds else "It has no ports"
-        return Problem(Reason.NOT_FORWARDABLE, f"{says}, and Kubernetes forwards TCP only.")
-    if not service.selector:
-        return Problem(
-            Reason.NOT_FORWARDABLE,
-            "It has no selector, so no pod stands behind it: use the address of its endpoints.",
-        )
-    return None
-
-
-def leases(services: Iterable[Service], departed: Collection[LeaseKey] = ()) -> Iterator[LeaseKey]:
-    """Yield what needs an address: services, and endpoints of headless ones."""
-    for service in services:
-        if refusal(service) is None:
-            yield (service.namespace, service.name, "")
-            for identity in _identities(service, departed):
-                yield (service.namespace, service.name, identity)
-
-
-def hostnames(services: Iterable[Service]) -> Iterator[LeaseKey]:
-    """Yield the endpoints with names of their own, which may leave for a moment and come back."""
-    for service in services:
-        if service.headless and refusal(service) is None:
-            for endpoint in service.endpoints:
-                if endpoint.hostname:
-                    yield (service.namespace, service.name, endpoint.hostname)
-
-
-def assign(
-    cluster: str,
-    needed: Iterable[LeaseKey],
-    current: Mapping[LeaseKey, str],
-    barred: Collection[str] = (),
-) -> dict[LeaseKey, str]:
-    """Give each an address: the one it has, else the next free of its own candidates.
-
-    `barred` addresses are held by another instance. One for whom none is free goes without.
-    """
-    keys = tuple(dict.fromkeys(needed))
-    given = {key: current[key] for key in keys if key in current and current[key] not in barred}
-    taken = {*given.values(), *barred}
-    for key in keys:
-        if key not in given:
-            free = next((ip for ip in candidates(cluster, *key) if ip not in taken), "")
-            if free:
-                given[key] = free
-                taken.add(free)
-    return given
 
 
 def plan(
@@ -196,18 +119,6 @@ def _other_protocols(service: Service) -> Problem | None:
     )
 
 
-def _identities(service: Service, departed: Collection[LeaseKey]) -> tuple[str, ...]:
-    """Return the endpoints of a headless service, those that have just left included."""
-    if not service.headless:
-        return ()
-    here = dict.fromkeys(map(endpoint_id, service.endpoints))
-    return (*here, *(key[2] for key in departed if _of(service, key) and key[2] not in here))
-
-
-def _of(service: Service, key: LeaseKey) -> bool:
-    return key[:2] == (service.namespace, service.name)
-
-
 def _listeners(
     service: Service, addresses: Mapping[LeaseKey, str], departed: Collection[LeaseKey]
 ) -> dict[Place, Target]:
@@ -221,7 +132,7 @@ def _listeners(
     if not (service.headless and service.endpoints):
         found |= _at(addresses.get((*key, ""), ""), ports, Target(*key))
     inside = {endpoint_id(each): _endpoint_ports(service, each) for each in service.endpoints}
-    for identity in _identities(service, departed):
+    for identity in identities(service, departed):
         address = addresses.get((*key, identity), "")
         found |= _at(address, inside.get(identity, ports), Target(*key, endpoint=identity))
     return found
@@ -266,10 +177,10 @@ def _placed(
     """
     key = (service.namespace, service.name)
     named = {endpoint.hostname for endpoint in service.endpoints if endpoint.hostname}
-    named |= {lease[2] for lease in departed if _of(service, lease)}
+    named |= {lease[2] for lease in departed if owns(service, lease)}
     pods = tuple(
         (identity, addresses[(*key, identity)])
-        for identity in _identities(service, departed)
+        for identity in identities(service, departed)
         if identity in named and (*key, identity) in addresses
     )
     ready = [endpoint for endpoint in service.endpoints if endpoint.ready]

@@ -114,8 +114,6 @@ class Pulse:
     def _tick(self) -> None:
         self._timer = self._loop.call_later(INTERVAL, self._tick)
         now = self._loop.time()
-        if not self.listening:
-            self._pinged = None
         if unacknowledged(self._socket.get_extra_info("socket")):
             self._end("sent data was not acknowledged")
         elif self._pinged is None:

@@ -2,7 +2,7 @@
 
 from tests.unit.native.kit import pod, service
 
-from kubefwd_operator.engines.native.memory import Absences
+from kubefwd_operator.engines.native.absences import Absences
 
 DB0 = ("shop-a", "db", "db-0")
 
