@@ -1,0 +1,286 @@
+"""One pass: what it tells the parts and Tilt, and what becomes of each thing that goes wrong.
+
+Tilt is a table in here, because the subject is the loop's answer to errors and looptime's clock;
+the same loop on a real Tilt is in tests/contract/tilt.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import pytest
+
+from kubefwd_operator.core.desired import desire
+from kubefwd_operator.core.errors import TiltConflict, TiltError, TiltGone
+from kubefwd_operator.core.model import (
+    AuthoritySeen,
+    AuthorityState,
+    CatalogSeen,
+    Desired,
+    EngineSeen,
+)
+from kubefwd_operator.core.settings import Settings
+from kubefwd_operator.core.status import Process
+from kubefwd_operator.loop import REFUSALS, Loop
+from kubefwd_operator.tilt.client import MEMORY, STATUS, Raw, TiltObjects
+
+pytestmark = [pytest.mark.looptime(start=0), pytest.mark.asyncio]
+
+_T = TypeVar("_T")
+BUTTON = "kubefwd:refresh"
+
+
+class Table:
+    """Tilt's side: objects that a test moves, errors that it plans, and what was written."""
+
+    def __init__(self) -> None:
+        self.maps: dict[str, dict[str, str]] = {}
+        self.clicked = ""
+        self.reads = 0
+        self.read_errors: list[Exception] = []
+        self.write_errors: list[Exception] = []
+        self.writes: list[str] = []
+
+    async def read(self) -> TiltObjects:
+        self.reads += 1
+        if self.read_errors:
+            raise self.read_errors.pop(0)
+        button = {"metadata": {"name": BUTTON}, "status": {"lastClickedAt": self.clicked}}
+        session = {"metadata": {"name": "Tiltfile"}, "status": {"pid": 42}}
+        maps: dict[str, Raw] = {name: {"data": dict(data)} for name, data in self.maps.items()}
+        return TiltObjects(buttons=(button,), sessions=(session,), maps=maps)
+
+    async def write(self, name: str, data: Mapping[str, str], seen: Raw | None) -> None:
+        if self.write_errors:
+            raise self.write_errors.pop(0)
+        self.writes.append(name)
+        self.maps[name] = dict(data)
+
+    async def run(self, function: Callable[[], _T]) -> _T:
+        return function()
+
+    @property
+    def status(self) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(self.maps[STATUS]["status.json"])
+        return document
+
+    @property
+    def generation(self) -> int:
+        return int(json.loads(self.maps[MEMORY]["memory.json"])["generation"])
+
+
+class Parts:
+    """Parts that note their wishes and show what the test says."""
+
+    def __init__(self) -> None:
+        self.wishes: list[Desired] = []
+        self.authority = AuthoritySeen(AuthorityState.AUTHORIZED, way="stand-in", session=1)
+
+    def start(self) -> None:
+        raise NotImplementedError
+
+    def want(self, desired: Desired) -> None:
+        self.wishes.append(desired)
+
+    def seen(self) -> tuple[CatalogSeen, AuthoritySeen, EngineSeen]:
+        return CatalogSeen(), self.authority, EngineSeen("stand-in")
+
+    async def close(self) -> None:
+        raise NotImplementedError
+
+
+class World:
+    """A loop between a table and its parts."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.tilt, self.parts = Table(), Parts()
+        self.met: list[int] = []
+        self.gone: list[str] = []
+        self.loop = Loop(
+            self.tilt,  # type: ignore[arg-type]  # the three calls that the loop makes
+            self.parts,
+            settings,
+            Process(7, "tilt-10350", "1"),
+            self.met.append,
+            self.gone.append,
+            lambda: f"T{asyncio.get_running_loop().time():.0f}",
+        )
+
+
+@asynccontextmanager
+async def running(**settings: Any) -> AsyncIterator[World]:
+    world = World(Settings(**settings))
+    task = asyncio.create_task(world.loop.run())
+    try:
+        yield world
+        assert not task.done()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def after(world: World, seconds: float = 5) -> None:
+    world.loop.wake()
+    await asyncio.sleep(seconds)
+
+
+async def test_a_pass_tells_the_parts_and_writes_status_and_memory() -> None:
+    async with running(namespaces=("a",)) as world:
+        await after(world)
+        assert [namespace.name for namespace in world.parts.wishes[-1].namespaces] == ["a"]
+        assert world.tilt.status["pid"] == 7
+        assert sorted(world.tilt.maps) == [MEMORY, STATUS]
+        assert set(world.met) == {42}
+
+
+async def test_a_pass_that_changes_nothing_writes_nothing_and_says_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with running() as world:
+        await after(world)
+        written, said = list(world.tilt.writes), len(caplog.records)
+        for _ in range(5):
+            await after(world)
+        assert world.tilt.reads > 5
+        assert world.tilt.writes == written
+        assert len(caplog.records) == said
+
+
+async def test_the_time_of_a_condition_is_that_of_its_change() -> None:
+    async with running() as world:
+        await after(world, 10)
+        before = world.tilt.status["conditions"]
+        world.parts.authority = AuthoritySeen(AuthorityState.WAITING)
+        await after(world)
+        times = {
+            new["type"]: (new["lastTransitionTime"], old["lastTransitionTime"])
+            for new, old in zip(world.tilt.status["conditions"], before, strict=True)
+        }
+        assert times["HelperReady"] == ("T10", "T0")
+        assert times["Degraded"][0] == times["Degraded"][1]
+
+
+async def test_a_click_raises_the_generation_once_and_is_remembered() -> None:
+    async with running() as world:
+        await after(world)
+        world.tilt.clicked = "2020-01-01T00:00:00.000001Z"
+        await after(world)
+        await after(world)
+        assert [wish.generation for wish in world.parts.wishes][-1] == 1
+        assert world.tilt.generation == 1
+
+
+async def test_a_click_survives_a_write_that_fails() -> None:
+    async with running() as world:
+        await after(world)
+        world.tilt.clicked = "2020-01-01T00:00:00.000001Z"
+        world.tilt.write_errors = [TiltError("no")] * 2
+        await after(world, 10)
+        assert world.tilt.generation == 1
+        assert world.parts.wishes[-1].generation == 1
+
+
+async def test_memory_that_somebody_deletes_is_written_again_and_not_begun_anew() -> None:
+    async with running() as world:
+        await after(world)
+        world.tilt.clicked = "2020-01-01T00:00:00.000001Z"
+        await after(world)
+        world.tilt.maps.clear()
+        await after(world)
+        assert world.tilt.generation == 1
+        assert world.parts.wishes[-1].generation == 1
+
+
+async def test_memory_of_the_operator_before_is_taken_over() -> None:
+    async with running() as world:
+        world.tilt.maps[MEMORY] = {
+            "memory.json": '{"version":1,"generation":3,"order":[],"results":{},"added":[],'
+            f'"clicks":{{"{BUTTON}":"2020-01-01T00:00:00.000001Z"}}}}'
+        }
+        world.tilt.clicked = "2020-01-01T00:00:00.000001Z"
+        await after(world)
+        assert world.parts.wishes[-1].generation == 3
+        world.tilt.clicked = "2020-01-01T00:00:00.000002Z"
+        await after(world)
+        assert world.parts.wishes[-1].generation == 4
+
+
+async def test_unreadable_memory_is_said_and_begun_anew(caplog: pytest.LogCaptureFixture) -> None:
+    async with running() as world:
+        world.tilt.maps[MEMORY] = {"memory.json": "{"}
+        await after(world)
+        assert world.tilt.generation == 0
+        assert [r for r in caplog.records if "kubefwd:memory is unreadable" in r.message]
+
+
+async def test_a_conflict_is_looked_at_again_without_a_word(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with running() as world:
+        world.tilt.write_errors = [TiltConflict("changed")]
+        await after(world)
+        assert world.tilt.status["pid"] == 7
+        assert not [r for r in caplog.records if r.levelno > logging.INFO]
+
+
+async def test_an_error_of_tilt_is_said_once_however_often_it_comes(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with running() as world:
+        world.tilt.read_errors = [TiltError("Tilt is slow.")] * 6
+        await after(world, 60)
+        assert [r.message for r in caplog.records if r.levelno > logging.INFO] == ["Tilt is slow."]
+        assert world.tilt.status["pid"] == 7
+        world.tilt.read_errors = [TiltError("Tilt is slow.")]
+        await after(world)
+        said = [r.message for r in caplog.records if r.levelno > logging.INFO]
+        assert said == ["Tilt is slow."] * 2
+    assert world.gone == []
+
+
+async def test_several_refusals_in_a_row_mean_that_tilt_is_gone_and_are_told_once() -> None:
+    async with running() as world:
+        world.tilt.read_errors = [TiltGone("It does not answer.")] * (REFUSALS + 3)
+        await after(world, 60)
+        assert world.gone == ["It does not answer."]
+
+
+async def test_refusals_with_an_answer_in_between_do_not_add_up() -> None:
+    async with running() as world:
+        for _ in range(3):
+            world.tilt.read_errors = [TiltGone("It does not answer.")] * (REFUSALS - 1)
+            await after(world, 30)
+        assert world.gone == []
+
+
+async def test_a_defect_is_shown_beside_the_last_wish_and_goes_with_its_cause(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: Any) -> None:
+        raise ZeroDivisionError("as the test wants")
+
+    async with running(namespaces=("a",)) as world:
+        await after(world)
+        wish = world.parts.wishes[-1]
+        monkeypatch.setattr("kubefwd_operator.loop.desire", broken)
+        await after(world, 60)
+        assert world.parts.wishes[-1] == wish
+        problem = world.tilt.status["conditions"]
+        assert any("ZeroDivisionError" in condition["message"] for condition in problem)
+        tracebacks = [r for r in caplog.records if r.exc_info]
+        assert len(tracebacks) == 1
+        monkeypatch.setattr("kubefwd_operator.loop.desire", desire)
+        await after(world)
+        assert "ZeroDivisionError" not in world.tilt.maps[STATUS]["status.json"]
+
+
+async def test_a_superseded_operator_leaves_both_config_maps_to_the_newer_one() -> None:
+    async with running() as world:
+        await after(world)
+        world.parts.authority = AuthoritySeen(AuthorityState.SUPERSEDED)
+        world.tilt.maps = {STATUS: {"by": "the newer"}, MEMORY: {"by": "the newer"}}
+        await after(world)
+        assert world.tilt.maps == {STATUS: {"by": "the newer"}, MEMORY: {"by": "the newer"}}
