@@ -25,6 +25,7 @@ def _tier(item: pytest.Item) -> str:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "isolated: the module runs in a namespace of its own")
+    config.addinivalue_line("markers", "browser: the module needs Tilt's real page")
     isolate.register(config)
 
 

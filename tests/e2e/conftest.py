@@ -1,6 +1,21 @@
 """A scenario is a folder with its own Tiltfile; each module runs in a namespace of its own.
 
-How to write one is in `docs/development.md`; the fixtures are in `tests/lab/fixtures.py`.
+The tests of a module are root in a namespace with a private /etc, /run, host name, process tree
+and loopback (no other network), beside the user `dev`, who has a password. Whatever they do to
+/etc/hosts, sudoers or processes ends with the module. So a scenario may simply:
+
+    tests/e2e/shop/Tiltfile    k8s_yaml('shop.yaml')      # its two lines come from lab.extension()
+    tests/e2e/shop/test_shop.py
+        def test_names_answer(tilt, dev, cluster):
+            tilt.wait_status(lambda status: status["state"] == "Ready")
+            assert httpx.get("http://web.storefront/").json()["service"] == "web"
+            assert dev.prompts == 1
+
+The Tiltfile finds CHECKOUT, CONTEXT and `allow_k8s_contexts(CONTEXT)` already there, so it can load
+the extension with `v1alpha1.extension_repo(name='kubefwd', url='file://' + CHECKOUT)`. The fixtures
+`tilt`, `cluster`, `dev`, `lab`, `start_tilt` and `start_cluster` are in `tests/lab/fixtures.py`,
+waiting is `tests/lab/eventual.py`, what pods can be told in `backends.py` and `stages.py`, what can
+go wrong on the way to them in `endpoint.py`. `pytest.mark.browser` on the module builds Tilt's page.
 """
 
 import pytest

@@ -5,6 +5,7 @@ It takes about five seconds. Pods become Running and Ready by themselves, each w
 """
 
 import base64
+import shutil
 import subprocess
 import sys
 import time
@@ -64,12 +65,13 @@ class Cluster:
         return self
 
     def stop(self) -> None:
-        """Stop every server; nothing stays but the files."""
+        """Stop every server; nothing stays but logs and configuration."""
         servers = [*self._servers, *([self._apiserver] if self._apiserver else [])]
         self._servers, self._apiserver = [], None
         for server in servers:
             server.kill()
         stop_all(servers)
+        shutil.rmtree(self.folder / "etcd", ignore_errors=True)  # some 130 MB
 
     def _prepare(self) -> None:
         self.pki.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 NAME, UID, PASSWORD = "dev", 34567, "correct horse"
 HOST = "lab"
@@ -166,8 +167,9 @@ def run(place: Place) -> int:
     """Run the command and reap every orphan until it ends; return its exit code."""
     # Ctrl-C is for the command. (A handler, not SIG_IGN, which the command would inherit.)
     signal.signal(signal.SIGINT, lambda *_: None)
-    user = {"user": UID, "group": UID, "extra_groups": [UID]} if place.as_dev else {}
-    process = subprocess.Popen(place.command, env=place.env, cwd=place.folder, **user)  # type: ignore[call-overload]  # a dict of keyword arguments
+    dev: dict[str, Any] = {"user": UID, "group": UID, "extra_groups": [UID]}
+    user = dev if place.as_dev else {}
+    process = subprocess.Popen(place.command, env=place.env, cwd=place.folder, **user)
     for pid, status in _ended():
         if pid == process.pid:
             return os.waitstatus_to_exitcode(status)

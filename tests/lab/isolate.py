@@ -277,6 +277,8 @@ class IsolatedModules:
         capture = self._config.pluginmanager.getplugin("capturemanager")
         with capture.global_and_fixture_disabled():
             tools.ensure()
+            if item.get_closest_marker("browser"):
+                tools.ensure(tools.WEB)
             if item.get_closest_marker("e2e"):
                 return str(prepare())
         return ""

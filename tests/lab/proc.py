@@ -64,14 +64,14 @@ class Server:
     def __init__(
         self,
         name: str,
-        command: Sequence[str | Path],
+        command: Sequence[object],
         log: Path,
         *,
         env: Mapping[str, str] | None = None,
         folder: Path | None = None,
         user: int | None = None,
         group: int | None = None,
-        groups: Iterable[int] | None = None,
+        extra_groups: Iterable[int] | None = None,
     ) -> None:
         self.name, self.log = name, log
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +85,7 @@ class Server:
                 cwd=folder,
                 user=user,
                 group=group,
-                extra_groups=groups,
+                extra_groups=extra_groups,
                 start_new_session=True,
             )
 

@@ -95,7 +95,7 @@ class Tilt:
     def start(self, *arguments: str) -> "Tilt":
         """`tilt up`; return when its apiserver answers (the Tiltfile may still be loading)."""
         self._before = len(self.output)
-        command: list[str | Path] = [
+        command = [
             tools.tilt_path(),
             "up",
             "--stream",
@@ -141,7 +141,7 @@ class Tilt:
     def run(self, *arguments: str, check: bool = True, timeout: float = 60) -> str:
         """Run `tilt ARGUMENTS` in the project's folder against this Tilt; return its output."""
         env = {**self._env, "TILT_PORT": str(self.port)}
-        command: list[str | Path] = [tools.tilt_path(), *arguments]
+        command = [tools.tilt_path(), *arguments]
         ran = self.dev.run(*command, env=env, folder=self.folder, check=check, timeout=timeout)
         return ran.stdout + ran.stderr
 
@@ -151,7 +151,7 @@ class Tilt:
 
     def ci(self, *arguments: str, timeout: float = 120) -> "tuple[int, str]":
         """`tilt ci`; return its exit code and its output."""
-        command: list[str | Path] = [tools.tilt_path(), "ci", "--port", str(self.port), *arguments]
+        command = [tools.tilt_path(), "ci", "--port", str(self.port), *arguments]
         ran = self.dev.run(
             *command, env=self._env, folder=self.folder, check=False, timeout=timeout
         )

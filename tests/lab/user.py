@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.lab import inside, tools
 from tests.lab.proc import Server
@@ -86,14 +87,15 @@ class Dev:
             "SUDO_ASKPASS": str(self.askpass),
         }
 
-    def _identity(self) -> dict[str, object]:
+    def _identity(self) -> dict[str, Any]:
+        """Return how a child becomes this user; nothing when we are it already."""
         if os.geteuid() != 0 or self.uid == 0:
             return {}
-        return {"user": self.uid, "group": self.gid}
+        return {"user": self.uid, "group": self.gid, "extra_groups": [self.gid]}
 
     def run(
         self,
-        *command: str | Path,
+        *command: object,
         env: Mapping[str, str] | None = None,
         folder: Path | None = None,
         given: str | None = None,
@@ -101,7 +103,7 @@ class Dev:
         check: bool = True,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command as this user; raise CalledProcessError, with its output, if it fails."""
-        ran: subprocess.CompletedProcess[str] = subprocess.run(  # type: ignore[call-overload]  # a dict of keyword arguments
+        ran: subprocess.CompletedProcess[str] = subprocess.run(
             [str(word) for word in command],
             env={**self.environment, **(env or {})},
             cwd=folder or self.home,
@@ -110,7 +112,7 @@ class Dev:
             capture_output=True,
             timeout=timeout,
             check=False,
-            **({"extra_groups": [self.gid]} | self._identity() if self._identity() else {}),
+            **self._identity(),
         )
         if check and ran.returncode:
             raise AssertionError(f"{command} gave {ran.returncode}\n{ran.stdout}\n{ran.stderr}")
@@ -119,23 +121,20 @@ class Dev:
     def serve(
         self,
         name: str,
-        command: Sequence[str | Path],
+        command: Sequence[object],
         log: Path,
         *,
         env: Mapping[str, str] | None = None,
         folder: Path | None = None,
     ) -> Server:
         """Start a server as this user."""
-        other = bool(self._identity())
         return Server(
             name,
             command,
             log,
             env={**self.environment, **(env or {})},
             folder=folder or self.home,
-            user=self.uid if other else None,
-            group=self.gid if other else None,
-            groups=[self.gid] if other else None,
+            **self._identity(),
         )
 
     # --- sudo ------------------------------------------------------------------------------

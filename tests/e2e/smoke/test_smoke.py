@@ -8,10 +8,19 @@ import httpx
 import pytest
 from tests.lab import tools
 from tests.lab.cluster import Cluster
+from tests.lab.eventual import eventually
+from tests.lab.fixtures import Lab
+from tests.lab.page import page
+from tests.lab.plugin import ExecPlugin
 from tests.lab.proc import Server, free_port, listening
 from tests.lab.servers import pattern
 from tests.lab.tilt import Tilt
 from tests.lab.user import Dev
+
+pytestmark = pytest.mark.browser
+CONFIGMAP = """
+k8s_yaml(blob('{apiVersion: v1, kind: ConfigMap, metadata: {name: twin, namespace: default}}'))
+"""
 
 
 def test_tilt_deploys_into_two_namespaces(tilt: Tilt, cluster: Cluster) -> None:
@@ -26,7 +35,7 @@ def test_a_port_forward_reaches_the_pods_own_backend(
 ) -> None:
     (pod,) = cluster.pods.wait_ready(namespace)
     port = free_port()
-    kubectl: list[str | Path] = [tools.path("kubectl"), "--kubeconfig", cluster.kubeconfig]
+    kubectl = [tools.path("kubectl"), "--kubeconfig", cluster.kubeconfig]
     forward = Server(
         "kubectl port-forward",
         [*kubectl, "-n", namespace, "port-forward", pod, f"{port}:8080"],
@@ -74,3 +83,48 @@ def test_the_place_has_its_own_hosts_file_and_host_name(dev: Dev) -> None:
 def test_root_may_listen_on_port_80_of_our_range_unseen_by_the_machine() -> None:
     with socket.create_server(("127.18.0.9", 80)):
         assert listening(80, "127.18.0.9")
+
+
+def test_tilt_deletes_what_is_disabled_and_deploys_it_again(tilt: Tilt, cluster: Cluster) -> None:
+    tilt.wait_deployed("ledger")
+    tilt.disable("ledger")
+    eventually(lambda: not cluster.pods.names("billing"))
+    tilt.enable("ledger")
+    assert cluster.pods.wait_ready("billing")
+
+
+def test_the_real_page_shows_the_resources(tilt: Tilt) -> None:
+    with page(tilt) as opened:
+        opened.get_by_text("ledger", exact=True).first.wait_for()
+        opened.get_by_text("web", exact=True).first.wait_for()
+
+
+def test_an_exec_plugin_counts_its_calls_and_fails_when_told(dev: Dev, cluster: Cluster) -> None:
+    plugin = ExecPlugin(dev, cluster)
+    written = cluster.write_kubeconfig(cluster.folder / "exec", credentials=plugin.user)
+    config = dev.write(".kube/exec", written.read_text())
+    command = [tools.path("kubectl"), "--kubeconfig", config, "get", "namespaces"]
+    assert "storefront" in dev.run(*command).stdout
+    assert plugin.calls == 1
+    plugin.fail("the login has expired")
+    failed = dev.run(*command, check=False)
+    assert failed.returncode
+    assert "the login has expired" in failed.stderr
+    plugin.work()
+    assert "storefront" in dev.run(*command).stdout
+
+
+def test_two_tilts_of_one_user_are_each_on_a_cluster_of_its_own(lab: Lab, cluster: Cluster) -> None:
+    other = lab.cluster("other")
+    for own in (cluster, other):
+        up = lab.tilt(CONFIGMAP, cluster=own).start()
+
+        def uses_its_own(up: Tilt = up, own: Cluster = own) -> bool:
+            status = up.get("clusters", "default")["status"]
+            assert status["connection"]["kubernetes"]["context"] == own.context
+            return own.api.exists("/api/v1/namespaces/default/configmaps/twin")
+
+        eventually(uses_its_own)
+    assert [each.pid for each in lab.tilts[-2:]]  # both are up
+    for up in lab.tilts[-2:]:
+        up.stop()
