@@ -37,7 +37,7 @@ def link(seen: ServiceSeen, service: Service | None) -> str:
     """
     known = {port.port: port for port in service.ports} if service else {}
     host = _host(seen)
-    for number in sorted(seen.ports, key=lambda number: (number not in (80, 443), number)):
+    for number in sorted(seen.ports):
         scheme = _scheme(known.get(number, ServicePort(number)))
         if scheme and host:
             suffix = "" if number == _DEFAULT_PORTS[scheme] else f":{number}"

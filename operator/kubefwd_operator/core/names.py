@@ -115,7 +115,10 @@ class _Desk:
         self.problems: dict[ServiceKey, list[Problem]] = {}
 
     def decide(self, units: list[_Unit]) -> list[_Unit]:
-        """Long forms for all, then short ones, then bare ones; services before pods in each."""
+        """Grant long forms to all, then short ones, then bare ones.
+
+        Services come before pods, so that a limit is first felt by pods.
+        """
         for unit in units:
             for name in spell(unit.entry):
                 self.owners.setdefault(name, _owner(unit.entry))

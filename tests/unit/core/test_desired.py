@@ -250,6 +250,11 @@ def test_a_failing_deployment_takes_nothing_away() -> None:
     assert later.desired == good.desired
 
 
+def test_a_failing_deployment_whose_result_is_known_brings_nothing_new() -> None:
+    good = desire(facts(applied("web", "a", scoped=True)), Settings(), Memory())
+    assert wanted(facts(failing("web"), found("web", "!a", "context")), memory=good.memory) == ["a"]
+
+
 def test_what_is_remembered_survives_a_restart_while_a_deployment_fails() -> None:
     good = desire(facts(applied("web", "default")), Settings(), Memory())
     memory, _ = decode(encode(good.memory))

@@ -249,6 +249,13 @@ def test_entries_beyond_the_helpers_limit_are_dropped_and_said() -> None:
     assert "`exclude`" in problems(published, "web.b")[-1].message
 
 
+def test_pods_feel_the_limit_before_services() -> None:
+    pods = {f"p{number}": "127.18.0.1" for number in range(names.MAX_ENTRIES)}
+    published = publish([service("db.a", pods=pods), service("web.b")], desired("a", "b"))
+    assert reasons(published, "web.b") == []
+    assert reasons(published, "db.a") == [Reason.LIMIT_REACHED]
+
+
 def test_long_names_are_bounded_by_their_weight() -> None:
     many = [service(f"s{number:04}{'x' * 58}.{'n' * 63}") for number in range(4096)]
     entries = publish(many, desired("n" * 63)).entries

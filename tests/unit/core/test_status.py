@@ -388,6 +388,13 @@ def test_of_several_states_the_first_is_shown(now: Seen, state: State) -> None:
             Reason.AUTHORIZATION_LOST,
             id="helper lost",
         ),
+        pytest.param(
+            "HelperReady",
+            seen(WEB, engine=(problem(Reason.HOSTS_NOT_WRITABLE),)),
+            Truth.FALSE,
+            Reason.HOSTS_NOT_WRITABLE,
+            id="helper cannot write names",
+        ),
         pytest.param("ClusterReachable", seen(WEB), Truth.TRUE, Reason.READY, id="cluster answers"),
         pytest.param(
             "ClusterReachable",
