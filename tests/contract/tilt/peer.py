@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -120,9 +120,11 @@ def says(server: Server, text: str) -> None:
         assert text in server.output, server.output
 
 
-def run_cli(tilt: Tilt, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_cli(
+    tilt: Tilt, *arguments: str, python: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
     """The command line, as it is installed."""
-    program = [sys.executable, "-c", "from kubefwd_operator.cli import main; main()"]
+    program = [sys.executable, *python, "-c", "from kubefwd_operator.cli import main; main()"]
     env = operator_env(tilt)
     return subprocess.run(
         [*program, *arguments], env=env, capture_output=True, text=True, timeout=60, check=False
