@@ -39,6 +39,10 @@ def problem(reason: Reason, message: str = "") -> Problem:
     return Problem(reason, message or f"What to do about {reason}.")
 
 
+def being(state: AuthorityState, reason: Reason | None = None) -> AuthoritySeen:
+    return AuthoritySeen(state, problem(reason) if reason else None)
+
+
 def row(
     key: str,
     *reasons: Reason,
