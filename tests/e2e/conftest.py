@@ -15,7 +15,7 @@ The Tiltfile finds CHECKOUT, CONTEXT and `allow_k8s_contexts(CONTEXT)` already t
 the extension with `v1alpha1.extension_repo(name='kubefwd', url='file://' + CHECKOUT)`. The fixtures
 `tilt`, `cluster`, `dev`, `lab`, `start_tilt` and `start_cluster` are in `tests/lab/fixtures.py`,
 waiting is `tests/lab/eventual.py`, what pods can be told in `backends.py` and `stages.py`, what can
-go wrong on the way to them in `endpoint.py`. `pytest.mark.browser` on the module builds Tilt's page.
+go wrong on the way to them in `endpoint.py`. `pytest.mark.browser` builds the page.
 """
 
 import pytest
