@@ -60,7 +60,10 @@ async def look(instance: str, environ: Mapping[str, str]) -> Surroundings:
         environ=environ,
         authorize=(f"{sys.prefix}/bin/kubefwd-operator", "authorize", "--instance", instance),
         interpreter=interpreter,
-        sudo=next((path for path in SUDOS if not judge_owner(path)), ""),
+        sudo=next(
+            (path for path in SUDOS if not judge_owner(path) and os.access(path, os.X_OK)),
+            "",
+        ),
         askpass="" if askpass_fault else askpass,
         askpass_fault=askpass_fault,
         fault=fault,

@@ -132,7 +132,7 @@ def _prepare(folder: Path) -> str:
     lines += [f"mount -t tmpfs -o mode=755 tmpfs {hider}" for hider in hiders]
     for number, path in enumerate(targets):
         lines.append(f"mkdir -p {path} && mount --bind /run/hold{number} {path}")
-    return "\n".join([*lines, "echo ready", "exec sleep infinity"])
+    return "\n".join([*lines, "echo ready", "sleep infinity & while :; do wait; done"])
 
 
 def _hider(path: Path) -> Path | None:

@@ -59,7 +59,8 @@ class Operator:
             outcome = await helper.hosts([HostsEntry(args[0], args[1], args[2], bare=True)])
             tell(done=verb, changed=outcome.changed, withheld=len(outcome.withheld))
 
-    async def serve(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1 << 16)
         writer.write(b"hello")
         await writer.drain()
         writer.close()

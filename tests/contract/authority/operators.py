@@ -3,12 +3,13 @@
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +66,9 @@ class Operator:
 
 @contextmanager
 def operator(
-    machine: Machine, instance: str, *, linger: int = 5, askpass: bool = True, loop: str = ""
+    machine: Machine, instance: str, *, linger: int = 0, askpass: bool = True, loop: str = ""
 ) -> Iterator[Operator]:
-    """Run an operator as the throw-away user; killed at the end of the block."""
+    """Run an operator as the throw-away user; it closes at the end of the block."""
     script = str(Path(__file__).parent / "operator_side.py")
     argv = [sys.executable, script, instance, str(linger), loop]
     environ = {"PATH": os.defpath, "HOME": str(machine.home), "PYTHONPATH": str(ROOT / "operator")}
@@ -86,4 +87,9 @@ def operator(
             one.pid = one.until()["pid"]
             yield one
         finally:
-            process.kill()
+            # The end of stdin is the end of the operator; nsenter itself would leave it behind.
+            assert process.stdin is not None
+            with suppress(BrokenPipeError):
+                process.stdin.close()
+            process.send_signal(signal.SIGCONT)  # nsenter stops when what it runs is stopped
+            process.wait(PATIENCE)
