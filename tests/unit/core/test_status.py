@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.core.situations import (
+    AUTHORIZED,
     LATER,
     NOON,
     PROCESS,
