@@ -2,8 +2,8 @@
 
 `load` reads the file and gives an `Access`. `Access.grant()` answers, for each request, with the
 headers and the TLS context of this moment: token files and certificate files are read again when
-they change, exec plugins are asked (see plugin.py). A 401 goes through `Access.renew(grant)`,
-which gives a different grant once, or raises `CredentialsExpired`.
+they change, exec plugins are asked (see plugin.py and execution.py). A 401 goes through
+`Access.renew(grant)`, which gives a different grant once, or raises `CredentialsExpired`.
 
 kubernetes 37's own asyncio loader ignores `as`, gives HTTP to socks5 proxies, runs an expired
 plugin again every 60 s, takes no client certificates from plugins and has no time-out, so it is
@@ -22,8 +22,10 @@ from urllib.parse import quote
 import yaml
 
 from kubefwd_operator.cluster import tls
-from kubefwd_operator.cluster.kubeconfig import Kubeconfig, Pem, UserEntry, parse
-from kubefwd_operator.cluster.plugin import Credential, ExecPlugin, environment
+from kubefwd_operator.cluster.entry import Pem
+from kubefwd_operator.cluster.execution import Credential, environment
+from kubefwd_operator.cluster.kubeconfig import Kubeconfig, UserEntry, parse
+from kubefwd_operator.cluster.plugin import ExecPlugin
 from kubefwd_operator.cluster.proxy import environment_proxy
 from kubefwd_operator.core.errors import CredentialsError, CredentialsExpired
 from kubefwd_operator.core.model import ClusterRef

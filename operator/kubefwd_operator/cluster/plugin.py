@@ -1,7 +1,4 @@
-"""Exec plugins: the developer's own programs that hand out short-lived credentials.
-
-`run` starts one (as the developer, no terminal, own session so that all of it can be killed,
-60 s), `answer` judges its ExecCredential, and `ExecPlugin` decides *when* one is started:
+"""When an exec plugin is run: the developer's own programs that hand out short-lived credentials.
 
 - single flight: whoever needs a credential waits for the one run under way;
 - cached until `expirationTimestamp`, else until the cluster says 401;
@@ -10,25 +7,14 @@
 - after a failure the next run waits 1, 2, 4, 5 minutes; after the fifth failure in a row there is
   no further run (`CredentialsExpired`), because an expired login must not open browser tabs all
   night. Refresh builds a fresh ExecPlugin and so starts over.
-
-A plugin's last line on stderr is worth showing ("run: aws sso login"); whatever in it looks like a
-secret (its env values, long unbroken words) is blotted out.
 """
 
 import asyncio
-import base64
-import json
-import os
-import re
-import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
 
-from kubefwd_operator.cluster.kubeconfig import ExecSpec
+from kubefwd_operator.cluster.execspec import ExecSpec
+from kubefwd_operator.cluster.execution import Credential, answer, run
 from kubefwd_operator.core.errors import CredentialsError, CredentialsExpired
 
 DELAYS = (60.0, 120.0, 240.0, 300.0)
@@ -37,118 +23,7 @@ DELAYS = (60.0, 120.0, 240.0, 300.0)
 TIMEOUT = 60.0
 """Seconds that a plugin may take, a login in the browser included."""
 
-
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """What a plugin gave. `expires` is a Unix time, None when only a 401 ends it."""
-
-    token: str = field(default="", repr=False)
-    certificate: bytes = field(default=b"", repr=False)
-    key: bytes = field(default=b"", repr=False)
-    expires: float | None = None
-    serial: int = 0
-
-
 Runner = Callable[[ExecSpec, Mapping[str, str], float], Awaitable[bytes]]
-
-
-def environment(spec: ExecSpec, base: Mapping[str, str], ca: bytes = b"") -> dict[str, str]:
-    """Make the plugin's environment: the developer's, its `env` list, KUBERNETES_EXEC_INFO.
-
-    `ca` fills certificate-authority-data in when the kubeconfig had it in a file.
-    """
-    info: dict[str, Any] = dict(spec.info)
-    if ca and "cluster" in info and "certificate-authority-data" not in info["cluster"]:
-        about = {**info["cluster"], "certificate-authority-data": base64.b64encode(ca).decode()}
-        info["cluster"] = about
-    document = {"apiVersion": spec.api_version, "kind": "ExecCredential", "spec": info}
-    return {**base, **dict(spec.env), "KUBERNETES_EXEC_INFO": json.dumps(document)}
-
-
-def answer(spec: ExecSpec, output: bytes, *, now: float) -> Credential:
-    """Judge what a plugin printed. Raises CredentialsError with a sentence."""
-    try:
-        document = json.loads(output)
-        version, status = document["apiVersion"], document["status"]
-        token = status.get("token") or ""
-        certificate = status.get("clientCertificateData") or ""
-        key = status.get("clientKeyData") or ""
-        stamp = status.get("expirationTimestamp")
-        texts = isinstance(token + certificate + key, str)
-        expires = None if stamp is None else _unix(stamp)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise CredentialsError(
-            f"The exec plugin {spec.command} did not print an ExecCredential: run it in a "
-            "terminal to see what it says."
-        ) from error
-    if version != spec.api_version:
-        raise CredentialsError(
-            f"The exec plugin {spec.command} answers in another version than the kubeconfig asks "
-            f"for ({spec.api_version}): update one of them."
-        )
-    if not texts or not (token or certificate) or bool(certificate) != bool(key):
-        raise CredentialsError(
-            f"The exec plugin {spec.command} gave neither a token nor a certificate with its key: "
-            "log in again with it."
-        )
-    if expires is not None and expires <= now:
-        raise CredentialsError(
-            f"The exec plugin {spec.command} gave a credential that has already expired: log in "
-            "again with it, and check this machine's clock."
-        )
-    return Credential(token, certificate.encode(), key.encode(), expires)
-
-
-def _unix(stamp: str) -> float:
-    """RFC 3339, with any number of digits of a second, to a Unix time."""
-    whole = re.sub(r"\.(\d+)", lambda match: "." + match[1][:6].ljust(6, "0"), stamp)
-    moment = datetime.fromisoformat(whole)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
-def said(stderr: bytes, spec: ExecSpec) -> str:
-    """Make a plugin's last line on stderr fit for a message: short, without secrets."""
-    lines = [line for line in stderr.decode("utf-8", "replace").splitlines() if line.strip()]
-    text = "".join(char for char in (lines or [""])[-1] if char.isprintable()).strip()
-    for _, value in spec.env:
-        if len(value) >= 4:  # shorter ones are flags, not secrets
-            text = text.replace(value, "***")
-    text = re.sub(r"[A-Za-z0-9+/_=.-]{40,}", "***", text)
-    return text[:200]
-
-
-async def run(spec: ExecSpec, env: Mapping[str, str], timeout: float) -> bytes:  # noqa: ASYNC109
-    """Run the plugin once and give its standard output. Raises CredentialsError."""
-    try:
-        process = await asyncio.create_subprocess_exec(
-            spec.command, *spec.args, env=env, stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, start_new_session=True,
-        )  # fmt: skip
-    except OSError as error:
-        hint = f" {spec.install_hint}" if spec.install_hint else ""
-        raise CredentialsError(
-            f"The exec plugin {spec.command} of the kubeconfig cannot be started "
-            f"({error.strerror}): install it, or put it on PATH.{hint}"
-        ) from error
-    try:
-        async with asyncio.timeout(timeout):
-            output, errors = await process.communicate()
-    except TimeoutError as error:
-        raise CredentialsError(
-            f"The exec plugin {spec.command} has not answered within {timeout:.0f} s: run it in a "
-            "terminal to see what it waits for."
-        ) from error
-    finally:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
-    if process.returncode != 0:
-        words = said(errors, spec)
-        raise CredentialsError(
-            f"The exec plugin {spec.command} ended with code {process.returncode}"
-            f"{f' ({words})' if words else ''}: log in again with it."
-        )
-    return output
 
 
 class ExecPlugin:
@@ -243,7 +118,5 @@ class ExecPlugin:
             delay = self._delays[self._failures - 1]
             self._not_before = asyncio.get_running_loop().time() + delay
 
-    def _landed(self, flight: asyncio.Task[Credential]) -> None:
+    def _landed(self, _: asyncio.Task[Credential]) -> None:
         self._flight = None
-        if not flight.cancelled():
-            flight.exception()  # every waiter may be gone; then nobody else looks at it

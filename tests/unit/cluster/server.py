@@ -13,7 +13,8 @@ from tests.unit.cluster import pem
 
 from kubefwd_operator.cluster.client import ClusterClient
 from kubefwd_operator.cluster.credentials import Access
-from kubefwd_operator.cluster.kubeconfig import ClusterEntry, Kubeconfig, Pem, UserEntry
+from kubefwd_operator.cluster.entry import Pem
+from kubefwd_operator.cluster.kubeconfig import ClusterEntry, Kubeconfig, UserEntry
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -15,8 +15,10 @@ from tests.unit.cluster import pem
 from tests.unit.cluster.server import Handler, Pipe, client, connect, server_tls, serving, socks5
 
 from kubefwd_operator.cluster import tls
+from kubefwd_operator.cluster.entry import Pem
+from kubefwd_operator.cluster.execspec import ExecSpec
 from kubefwd_operator.cluster.failures import Gone
-from kubefwd_operator.cluster.kubeconfig import ExecSpec, Impersonation, Pem, UserEntry
+from kubefwd_operator.cluster.kubeconfig import Impersonation, UserEntry
 from kubefwd_operator.core import errors
 
 PATH = "/api/v1/namespaces/shop/services"
@@ -287,10 +289,15 @@ async def test_a_ca_that_only_strict_python_refuses_is_trusted() -> None:
     assert not tls.build().verify_flags & ssl.VERIFY_X509_STRICT
 
 
-async def test_a_self_signed_certificate_as_its_own_ca_is_trusted() -> None:
+@pytest.mark.parametrize(
+    "certificate, key",
+    [(pem.OWN, pem.OWN_KEY), (pem.SERVER, pem.SERVER_KEY)],
+    ids=["self-signed", "signed by somebody unknown"],
+)
+async def test_the_servers_own_certificate_as_ca_is_trusted(certificate: bytes, key: bytes) -> None:
     async with (
-        serving(echo, server_tls(pem.OWN, pem.OWN_KEY)) as port,
-        client(f"https://127.0.0.1:{port}", ca=Pem(data=pem.OWN)) as subject,
+        serving(echo, server_tls(certificate, key)) as port,
+        client(f"https://127.0.0.1:{port}", ca=Pem(data=certificate)) as subject,
     ):
         await subject.get(PATH)
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from kubefwd_operator.cluster.kubeconfig import Kubeconfig, Pem, parse
+from kubefwd_operator.cluster.entry import Pem
+from kubefwd_operator.cluster.kubeconfig import Kubeconfig, parse
 from kubefwd_operator.core.errors import CredentialsError, CredentialsUnsupported
 
 V1 = "client.authentication.k8s.io/v1"

@@ -201,6 +201,20 @@ async def test_a_cluster_that_fails_says_nothing_about_existence(subject: Subjec
     assert subject.reason() is Reason.NAMESPACE_NOT_FOUND
 
 
+async def test_only_the_apiservers_own_service_is_left_out() -> None:
+    for namespace, kept in [("default", ["web"]), ("shop", ["kubernetes", "web"])]:
+        source = Source()
+        subject = Namespace(source, namespace, lambda: None)
+        for name in ("web", "kubernetes"):
+            raw = service(name)
+            raw["metadata"]["namespace"] = namespace
+            source.put(f"/api/v1/namespaces/{namespace}/services", raw)
+        subject.start()
+        await asyncio.sleep(1)
+        assert [each.name for each in subject.seen().services] == kept
+        await subject.close()
+
+
 async def test_relist_lists_everything_anew(subject: Subject) -> None:
     source = await started(subject)
     source.remove(SERVICES, "web", quietly=True)

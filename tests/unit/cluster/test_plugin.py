@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,15 +12,9 @@ from typing import Any
 import pytest
 from tests.lab.proc import alive, wait_for
 
-from kubefwd_operator.cluster.kubeconfig import ExecSpec
-from kubefwd_operator.cluster.plugin import (
-    Credential,
-    ExecPlugin,
-    answer,
-    environment,
-    run,
-    said,
-)
+from kubefwd_operator.cluster.execspec import ExecSpec
+from kubefwd_operator.cluster.execution import Credential, answer, environment, run, said
+from kubefwd_operator.cluster.plugin import ExecPlugin
 from kubefwd_operator.core.errors import CredentialsError, CredentialsExpired
 
 V1 = "client.authentication.k8s.io/v1"
@@ -192,9 +188,38 @@ async def test_a_hanging_plugin_is_killed_with_its_children(tmp_path: Path) -> N
         f"open({str(child)!r}, 'w').write(str(p.pid))\n"
         "time.sleep(60)"
     )
-    with pytest.raises(CredentialsError, match="has not answered within 1 s"):
-        await run(script(text), {}, 1.0)
+    async with asyncio.timeout(10):
+        with pytest.raises(CredentialsError, match="has not answered within 1 s"):
+            await run(script(text), {}, 1.0)
     wait_for(lambda: not alive(int(child.read_text())), "the child is gone", within=5)
+
+
+async def test_a_child_that_left_the_session_cannot_hold_it_up(tmp_path: Path) -> None:
+    child = tmp_path / "pid"
+    script_file = tmp_path / "plugin"
+    script_file.write_text(f"#!/bin/sh\nsetsid sleep 60 &\necho $! > {child}\nsleep 60\n")
+    script_file.chmod(0o755)
+    async with asyncio.timeout(10):
+        with pytest.raises(CredentialsError, match="has not answered"):
+            await run(ExecSpec(str(script_file), V1), {"PATH": "/usr/bin:/bin"}, 0.3)
+    os.kill(int(child.read_text()), signal.SIGKILL)
+    wait_for(lambda: not alive(int(child.read_text())), "the child is gone", within=5)
+    await asyncio.sleep(0.05)  # its pipes are closed by the loop
+
+
+async def test_what_a_plugin_leaves_behind_lives_on(tmp_path: Path) -> None:
+    """A token agent that it starts, say; kubectl does not end that either."""
+    child = tmp_path / "pid"
+    text = (
+        "import subprocess, sys\n"
+        "no = subprocess.DEVNULL\n"
+        "p = subprocess.Popen(['sleep', '60'], stdin=no, stdout=no, stderr=no)\n"
+        f"open({str(child)!r}, 'w').write(str(p.pid))\n"
+        "print('done')"
+    )
+    assert await run(script(text), {"PATH": "/usr/bin:/bin"}, 10) == b"done\n"
+    assert alive(int(child.read_text()))
+    os.kill(int(child.read_text()), signal.SIGKILL)
 
 
 # --- when it is run ------------------------------------------------------------------------------

@@ -28,12 +28,17 @@ class Subject:
     def __init__(self) -> None:
         self.source = Source()
         self.told = 0
-        self.reflector: Reflector[str] = Reflector(
+        self.reflector: Reflector[list[str]] = Reflector(
             self.source, PATH, self._parse, self._changed, jitter=lambda: 1.0
         )
 
-    def _parse(self, raw: Json) -> str | None:
-        return None if raw["color"] == "none" else str(raw["color"])
+    def _parse(self, raw: Json) -> list[str] | None:
+        """A value that is made anew each time, so that equal is not the same."""
+        return None if raw["color"] == "none" else [raw["color"]]
+
+    @property
+    def colors(self) -> dict[str, str]:
+        return {name: color for name, (color,) in self.reflector.items.items()}
 
     def _changed(self) -> None:
         self.told += 1
@@ -59,7 +64,7 @@ async def started(subject: Subject) -> Source:
 
 async def test_it_lists_then_watches_from_there(subject: Subject) -> None:
     source = await started(subject)
-    assert subject.reflector.items == {"a": "red", "b": "blue"}
+    assert subject.colors == {"a": "red", "b": "blue"}
     assert [what for _, what, _ in source.calls] == ["list", "watch 12"]
     assert subject.reflector.synced
     assert subject.told == 1
@@ -71,7 +76,7 @@ async def test_events_change_what_is_kept(subject: Subject) -> None:
     source.put(PATH, raw("a", "pink"))
     source.remove(PATH, "b")
     await subject.settle(2)
-    assert subject.reflector.items == {"c": "green", "a": "pink"}
+    assert subject.colors == {"c": "green", "a": "pink"}
     assert subject.told == 4
 
 
@@ -88,7 +93,7 @@ async def test_one_that_stops_to_count_goes(subject: Subject) -> None:
     source = await started(subject)
     source.put(PATH, raw("a", "none"))
     await subject.settle(2)
-    assert subject.reflector.items == {"b": "blue"}
+    assert subject.colors == {"b": "blue"}
     assert subject.told == 2
 
 
@@ -113,7 +118,7 @@ async def test_gone_leads_to_a_list_that_forgets_what_was_deleted(subject: Subje
     source.remove(PATH, "b", quietly=True)
     source.tell(PATH, Gone("too old"))
     await subject.settle(2)
-    assert subject.reflector.items == {"a": "red"}
+    assert subject.colors == {"a": "red"}
     assert [what for _, what, _ in source.calls] == ["list", "watch 12", "list", "watch 13"]
     assert subject.reflector.error is None
 
@@ -142,7 +147,20 @@ async def test_the_first_failure_after_success_is_silent(subject: Subject) -> No
     assert subject.reflector.error is None
     await subject.settle(3)
     assert subject.reflector.error is not None
-    assert subject.reflector.items == {"a": "red", "b": "blue"}, "what was known stays"
+    assert subject.colors == {"a": "red", "b": "blue"}, "what was known stays"
+
+
+async def test_every_single_failure_after_success_is_silent(subject: Subject) -> None:
+    source = await started(subject)
+    for second in (10, 20, 30):
+        await subject.settle(second)
+        source.watch_errors[PATH] = ClusterUnreachable("down")
+        source.tell(PATH, None)
+        await subject.settle(second + 0.3)
+        del source.watch_errors[PATH]
+        await subject.settle(second + 5)
+    assert len(source.times("list")) == 4
+    assert subject.told == 1
 
 
 async def test_what_is_refused_is_tried_ever_more_seldom(subject: Subject) -> None:
@@ -162,7 +180,7 @@ async def test_a_watch_that_is_refused_shows_although_lists_work(subject: Subjec
         await subject.settle(second)
         errors.append(str(subject.reflector.error))
     assert set(errors) == {"no watch"}
-    assert subject.reflector.items == {"a": "red", "b": "blue"}
+    assert subject.colors == {"a": "red", "b": "blue"}
 
 
 async def test_credentials_are_asked_for_again(subject: Subject) -> None:
@@ -195,16 +213,16 @@ async def test_what_nobody_foresaw_is_logged_and_tried_again(
     subject.source.objects[PATH]["b"]["color"] = "blue"
     await subject.settle(10)
     assert subject.reflector.error is None
-    assert subject.reflector.items == {"a": "red", "b": "blue"}
+    assert subject.colors == {"a": "red", "b": "blue"}
 
 
 async def test_starting_again_lists_again_and_keeps_what_is_known(subject: Subject) -> None:
     source = await started(subject)
     source.remove(PATH, "b", quietly=True)
     subject.reflector.start()
-    assert subject.reflector.items == {"a": "red", "b": "blue"}
+    assert subject.colors == {"a": "red", "b": "blue"}
     await subject.settle(2)
-    assert subject.reflector.items == {"a": "red"}
+    assert subject.colors == {"a": "red"}
     source.put(PATH, raw("c"))
     await subject.settle(3)
     assert subject.told == 3, "the old watch is gone"
