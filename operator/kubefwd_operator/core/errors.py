@@ -9,7 +9,7 @@ KubefwdOperatorError
     ClusterUnreachable       no connection, TLS failure, time-out
     CredentialsError         the kubeconfig or its plugin gives nothing usable
       CredentialsUnsupported   it asks for something that is refused by name
-      CredentialsExpired       the cluster said 401 to fresh credentials, or the plugin keeps failing
+      CredentialsExpired       fresh credentials were refused, or the plugin keeps failing
     Forbidden                403
     NotFound                 404
     DialError                a port-forward could not be opened or ended badly

@@ -159,7 +159,7 @@ class ServiceSeen:
 
 @dataclass(frozen=True, slots=True)
 class EngineSeen:
-    """What an engine shows. `generation` is the one that it has started; problems are engine-wide."""
+    """What an engine shows: the `generation` that it has started, and engine-wide problems."""
 
     name: str
     generation: int = 0

@@ -1,4 +1,4 @@
-"""The interface of an engine: told what is wanted, tells what is seen, never awaited by the loop."""
+"""The interface of an engine: told what is wanted, tells what is seen, never awaited."""
 
 from typing import Protocol
 
@@ -16,7 +16,7 @@ class Engine(Protocol):
         """Take a new wish; returns at once. A grown `generation` means: start anew."""
 
     def seen(self) -> EngineSeen:
-        """What answers right now; immediate, and a frozen value."""
+        """Return what answers right now; immediate, and a frozen value."""
 
     async def close(self) -> None:
         """Stop forwarding: names first, then listeners. Never raises."""

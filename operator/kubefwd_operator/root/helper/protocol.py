@@ -32,7 +32,7 @@ _OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _ADDRESS = re.compile(rf"127\.1[89]\.{_OCTET}\.(?!(0|255)$){_OCTET}")
 
 
-class Refusal(Exception):  # noqa: N818 - the word of the field, and no fault of the program
+class Refusal(Exception):
     """Why root does not do what was asked: a wire code, and a sentence for people."""
 
     def __init__(self, code: str, message: str) -> None:

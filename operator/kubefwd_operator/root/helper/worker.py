@@ -36,7 +36,7 @@ class Paths(NamedTuple):
     patience: float = 10
 
 
-class Stop(Exception):  # noqa: N818 - not an error: the guardian is gone, or a signal said so
+class Stop(Exception):
     """Undo everything and end."""
 
 
