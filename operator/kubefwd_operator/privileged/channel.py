@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakValueDictionary
 
-from kubefwd_operator.core.errors import HelperGone, HelperRefused
+from kubefwd_operator.core.errors import HelperError, HelperGone, HelperRefused
 from kubefwd_operator.core.names import HostsEntry
 from kubefwd_operator.privileged.conversation import Conversation
 from kubefwd_operator.privileged.wire import VERSION, Answer
@@ -61,7 +62,8 @@ class Helper:
         self._talk = Conversation(connection, log)
         self._beat = beat
         self._pulse: asyncio.Task[None] | None = None
-        self._abandoned: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._fetching: set[asyncio.Task[None]] = set()
+        self._turns: WeakValueDictionary[tuple[str, int], asyncio.Lock] = WeakValueDictionary()
 
     @property
     def alive(self) -> bool:
@@ -86,22 +88,20 @@ class Helper:
 
         Raises HelperRefused: foreign, leased, in-use, limit, system; and HelperGone.
         """
-        while (ip, port) in self._abandoned:
-            await asyncio.wait([self._abandoned[ip, port]])
-        asked = self._talk.ask("listen", ip=ip, port=port)
+        wanted: asyncio.Future[socket.socket] = asyncio.get_running_loop().create_future()
+        taken: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(self._fetch(ip, port, wanted, taken))
+        self._fetching.add(task)
+        task.add_done_callback(self._fetching.discard)
         try:
-            await asyncio.shield(asked)
+            listener = await wanted
         except asyncio.CancelledError:
-            self._abandon(asked, ip, port)
+            if not wanted.cancelled():
+                wanted.exception()  # came at the same moment, and is nobody's any more
+            taken.set_result(False)
             raise
-        if (listener := self._talk.received.take(ip, port)) is not None:
-            return listener
-        await self.release(ip, port)
-        raise HelperRefused(
-            "limit",
-            f"The listener for {ip}:{port} could not be received: too many open files. Raise the "
-            "limit (ulimit -n) or forward fewer namespaces.",
-        )
+        taken.set_result(True)
+        return listener
 
     async def release(self, ip: str, port: int) -> None:
         """Let the helper close its copy. The caller closes its own."""
@@ -129,18 +129,41 @@ class Helper:
         if self._pulse is not None:
             self._pulse.cancel()
 
-    def _abandon(self, asked: asyncio.Future[Answer], ip: str, port: int) -> None:
-        """Nobody waits for this listener any more; the next request for it waits for its return."""
-        task = asyncio.create_task(self._give_back(asked, ip, port))
-        self._abandoned[ip, port] = task
-        task.add_done_callback(lambda _: self._abandoned.pop((ip, port), None))
+    async def _fetch(
+        self,
+        ip: str,
+        port: int,
+        wanted: asyncio.Future[socket.socket],
+        taken: asyncio.Future[bool],
+    ) -> None:
+        """Ask for a listener, and give it back when the caller was cancelled meanwhile.
 
-    async def _give_back(self, asked: asyncio.Future[Answer], ip: str, port: int) -> None:
-        with suppress(HelperGone, HelperRefused):
-            await asked
-            if (listener := self._talk.received.take(ip, port)) is not None:
+        One request for an address at a time: the next one waits until this one's has gone back.
+        """
+        async with self._turns.setdefault((ip, port), asyncio.Lock()):
+            try:
+                listener = await self._ask_for(ip, port)
+            except HelperError as error:
+                if not wanted.done():
+                    wanted.set_exception(error)
+                return
+            if not wanted.done():
+                wanted.set_result(listener)
+            if not await taken:
                 listener.close()
-            await self.release(ip, port)
+                with suppress(HelperError):
+                    await self.release(ip, port)
+
+    async def _ask_for(self, ip: str, port: int) -> socket.socket:
+        await self._talk.ask("listen", ip=ip, port=port)
+        if (listener := self._talk.received.take(ip, port)) is not None:
+            return listener
+        await self.release(ip, port)
+        raise HelperRefused(
+            "limit",
+            f"The listener for {ip}:{port} could not be received: too many open files. Raise the "
+            "limit (ulimit -n) or forward fewer namespaces.",
+        )
 
     async def _beating(self) -> None:
         with suppress(HelperGone):

@@ -1,0 +1,111 @@
+"""The helper's side of the wire on real sockets, with real listeners, without being root.
+
+Beside `talk.py`, whose tests run on this and on the real helper. As a program it connects back to
+the run directory that it is given, as the helper does, and lingers: `python fake_helper.py FOLDER`.
+"""
+
+import json
+import os
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+
+class FakeHelper:
+    """Answers one connection, line by line. `deaf` never answers, `lossy` loses descriptors."""
+
+    def __init__(self, connection: socket.socket, *, deaf: bool = False, lossy: bool = False):
+        self.connection = connection
+        self.heard: list[dict[str, Any]] = []
+        self.deaf = deaf
+        self.lossy = lossy
+        self.listening: dict[tuple[str, int], socket.socket] = {}
+        self.over = False
+
+    def start(self) -> None:
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self) -> None:
+        """Answer until the connection ends; then let go of everything."""
+        try:
+            with self.connection, self.connection.makefile("rb") as lines:
+                for line in lines:
+                    self.hear(json.loads(line))
+        except OSError:
+            pass
+        for listener in self.listening.values():
+            listener.close()
+
+    def hear(self, request: dict[str, Any]) -> None:
+        self.heard.append(request)
+        if self.deaf:
+            return
+        fields = {key: value for key, value in request.items() if key not in ("id", "verb")}
+        try:
+            answer, descriptors = getattr(self, f"_{request['verb']}")(**fields)
+        except OSError as error:
+            answer, descriptors = refusal("in-use", f"{error.strerror}: {request}"), []
+        line = json.dumps({"id": request["id"], "ok": True, **answer}).encode() + b"\n"
+        socket.send_fds(self.connection, [line], descriptors)
+
+    def say(self, line: bytes) -> None:
+        self.connection.sendall(line)
+
+    def _hello(self, version: int, linger: int) -> Any:
+        who = {"pid": os.getpid(), "guardian": 2, "platform": sys.platform}
+        return {"version": version, **who}, []
+
+    def _listen(self, ip: str, port: int) -> Any:
+        if not ip.startswith("127.18."):
+            return refusal("foreign", f"{ip} is outside 127.18.0.0/15."), []
+        listener = socket.create_server((ip, port))
+        self.listening[ip, port] = listener
+        return {}, [] if self.lossy else [listener.fileno()]
+
+    def _release(self, ip: str, port: int) -> Any:
+        self.listening.pop((ip, port)).close()
+        return {}, []
+
+    def _hosts(self, entries: list[dict[str, Any]]) -> Any:
+        withheld = [
+            {"name": one["service"], "ip": one["ip"], "reason": "refused", "message": "no"}
+            for one in entries
+            if one["service"] == "localhost"
+        ]
+        return {"withheld": withheld, "changed": True}, []
+
+    def _heartbeat(self) -> Any:
+        return {}, []
+
+    def _bye(self) -> Any:
+        self.over = True
+        return {}, []
+
+    _purge = _bye
+
+
+def refusal(code: str, message: str) -> dict[str, Any]:
+    return {"ok": False, "error": code, "message": message}
+
+
+def connect(folder: Path, patience: float) -> socket.socket | None:
+    os.chdir(folder)
+    until = time.monotonic() + patience
+    while time.monotonic() < until:
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            connection.connect("helper.sock")
+        except OSError:
+            connection.close()
+            time.sleep(0.02)
+        else:
+            return connection
+    return None
+
+
+if __name__ == "__main__":
+    while found := connect(Path(sys.argv[1]), patience=float(sys.argv[2])):
+        FakeHelper(found).serve()

@@ -1,0 +1,217 @@
+"""The conversation with a helper, on real sockets: what works, and everything that goes wrong."""
+
+import asyncio
+import logging
+import os
+import resource
+import socket
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import uvloop
+from tests.unit.privileged.fake_helper import FakeHelper
+from tests.unit.privileged.talk import IP, TalksToHelper, free_port
+
+from kubefwd_operator.core.errors import HelperGone, HelperRefused
+from kubefwd_operator.core.names import HostsEntry
+from kubefwd_operator.privileged.channel import SILENT_BEATS, Helper
+
+LOG = logging.getLogger("test")
+
+
+class Pair:
+    """Our Helper and the fake at the other end."""
+
+    def __init__(self, beat: float = 60, **faults: bool) -> None:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        self.fake = FakeHelper(theirs, **faults)
+        self.helper = Helper(ours, session=1, log=LOG, beat=beat)
+
+    async def greeted(self) -> "Pair":
+        self.fake.start()
+        await self.helper.hello(30)
+        return self
+
+
+@pytest.fixture
+async def pair() -> AsyncIterator[Pair]:
+    pair = await Pair().greeted()
+    yield pair
+    pair.helper.close()
+    pair.fake.connection.close()
+
+
+async def heard(pair: Pair, count: int) -> None:
+    while len(pair.fake.heard) < count:  # noqa: ASYNC110 - the fake is a thread
+        await asyncio.sleep(0.01)
+
+
+class TestFake(TalksToHelper):
+    @pytest.fixture
+    async def helper(self, pair: Pair) -> Helper:
+        return pair.helper
+
+
+async def test_hello_says_version_and_linger_and_learns_who_answers(pair: Pair) -> None:
+    assert pair.fake.heard[0] == {"id": 1, "verb": "hello", "version": 1, "linger": 30}
+    assert (pair.helper.pid, pair.helper.guardian) == (os.getpid(), 2)
+
+
+async def test_a_helper_of_another_version_is_refused() -> None:
+    pair = Pair()
+    answer = asyncio.create_task(pair.helper.hello(30))
+    await asyncio.sleep(0)
+    pair.fake.say(b'{"id":1,"ok":true,"version":2}\n')
+    with pytest.raises(HelperRefused) as refused:
+        await answer
+    assert refused.value.code == "version"
+    pair.helper.close()
+    pair.fake.connection.close()
+
+
+async def test_hosts_entries_travel_with_every_field(pair: Pair) -> None:
+    await pair.helper.hosts([HostsEntry(IP, "db", "shop", "db-0", bare=True, short=False)])
+    (entry,) = pair.fake.heard[-1]["entries"]
+    assert entry == {
+        "ip": IP,
+        "service": "db",
+        "namespace": "shop",
+        "pod": "db-0",
+        "bare": True,
+        "short": False,
+    }
+
+
+async def test_everything_pending_fails_when_the_helper_goes(pair: Pair) -> None:
+    pair.fake.deaf = True
+    pending = [asyncio.create_task(pair.helper.listen(IP, free_port())) for _ in range(3)]
+    await heard(pair, 4)
+    pair.fake.connection.shutdown(socket.SHUT_RDWR)
+    outcomes = await asyncio.gather(*pending, return_exceptions=True)
+    assert [type(one) for one in outcomes] == [HelperGone] * 3
+    assert "closed the connection" in await pair.helper.gone()
+
+
+@pytest.mark.parametrize(
+    "garbage, how",
+    [
+        (b"not json\n", "not JSON"),
+        (b"[1]\n", "not an object"),
+        (b'{"id":1}\n', "without `id` or `ok`"),
+        (b'{"id":"1","ok":true}\n', "without `id` or `ok`"),
+        (b'{"id":null,"ok":false,"message":"no such verb"}\n', "no such verb"),
+        (b"x" * (1 << 20), "more than"),
+    ],
+    ids=["no json", "no object", "no ok", "id is text", "request unread", "too long"],
+)
+async def test_a_helper_that_does_not_keep_to_the_format_is_left(
+    pair: Pair, garbage: bytes, how: str
+) -> None:
+    await asyncio.to_thread(pair.fake.say, garbage)
+    assert how in await pair.helper.gone()
+
+
+async def test_an_answer_to_nothing_is_let_pass(pair: Pair) -> None:
+    pair.fake.say(b'{"id":999,"ok":true}\n')
+    assert (await pair.helper.hosts([])).changed
+
+
+async def test_what_the_helper_says_is_logged(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    pair.fake.say(b'{"event":"log","level":"warning","message":"hosts is a bind mount"}\n')
+    pair.fake.say(b'{"event":"log","level":"info","message":"swept"}\n')
+    await pair.helper.hosts([])
+    assert ("test", logging.WARNING, "helper: hosts is a bind mount") in caplog.record_tuples
+    assert ("test", logging.INFO, "helper: swept") in caplog.record_tuples
+
+
+async def test_a_request_that_is_too_long_is_refused_before_it_is_sent(pair: Pair) -> None:
+    entries = [HostsEntry(IP, "s" * 60, "n" * 60, "p" * 60)] * 6000
+    with pytest.raises(HelperRefused) as refused:
+        await pair.helper.hosts(entries)
+    assert refused.value.code == "limit"
+    assert pair.helper.alive
+
+
+async def test_a_request_larger_than_the_socket_buffer_arrives_whole(pair: Pair) -> None:
+    entries = [HostsEntry(IP, "s" * 60, "n" * 60)] * 4000
+    assert (await pair.helper.hosts(entries)).changed
+    assert len(pair.fake.heard[-1]["entries"]) == 4000
+
+
+async def test_a_silent_helper_is_gone_after_so_many_heartbeats() -> None:
+    pair = await Pair(beat=0.02).greeted()
+    await pair.helper.hosts([])
+    pair.fake.deaf = True
+    assert "has not answered" in await pair.helper.gone()
+    beats = [one for one in pair.fake.heard if one.get("verb") == "heartbeat"]
+    assert len(beats) == SILENT_BEATS
+
+
+async def test_heartbeats_that_are_answered_keep_it() -> None:
+    pair = await Pair(beat=0.01).greeted()
+    await heard(pair, 3 * SILENT_BEATS)
+    assert pair.helper.alive
+    pair.helper.close()
+    await asyncio.sleep(0)
+    assert "this operator" in await pair.helper.gone()
+
+
+@pytest.fixture
+def low_limit() -> Iterator[None]:
+    """No descriptor can be opened any more, until the limit is back."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.dup(0)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+async def test_a_lost_descriptor_costs_its_own_request_only() -> None:
+    pair = await Pair(lossy=True).greeted()
+    port = free_port()
+    with pytest.raises(HelperRefused, match="too many open files") as refused:
+        await pair.helper.listen(IP, port)
+    assert refused.value.code == "limit"
+    assert pair.fake.listening == {}, "the helper was told to let its copy go"
+    pair.fake.lossy = False
+    (await pair.helper.listen(IP, port)).close()
+    pair.helper.close()
+    pair.fake.connection.close()
+
+
+async def test_too_many_open_files_are_a_condition_and_no_end(
+    pair: Pair, request: pytest.FixtureRequest
+) -> None:
+    """The fake has its listener before the limit falls; the descriptor has no room to arrive."""
+    port = free_port()
+    pair.fake.deaf = True
+    asked = asyncio.create_task(pair.helper.listen(IP, port))
+    await heard(pair, 2)
+    listener = socket.create_server((IP, port))
+    pair.fake.listening[IP, port] = listener
+    pair.fake.deaf = False
+    line = b'{"id":%d,"ok":true}\n' % pair.fake.heard[-1]["id"]
+    request.getfixturevalue("low_limit")
+    socket.send_fds(pair.fake.connection, [line], [listener.fileno()])
+    with pytest.raises(HelperRefused, match="too many open files"):
+        await asked
+    assert pair.helper.alive
+
+
+def test_the_same_works_on_uvloop() -> None:
+    async def talk() -> None:
+        pair = await Pair().greeted()
+        ports = sorted({free_port() for _ in range(20)})
+        listeners = await asyncio.gather(*(pair.helper.listen(IP, port) for port in ports))
+        assert [one.getsockname()[1] for one in listeners] == ports
+        entries = [HostsEntry(IP, "s" * 60, "n" * 60)] * 4000
+        assert (await pair.helper.hosts(entries)).changed
+        for one in listeners:
+            one.close()
+        pair.helper.close()
+        pair.fake.connection.close()
+
+    uvloop.run(talk())
