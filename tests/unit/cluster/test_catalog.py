@@ -37,6 +37,7 @@ class Api:
 
     def __init__(self) -> None:
         self.lists: list[str] = []
+        self.links: list[object] = []
         self.pods: list[dict[str, object]] = []
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
@@ -45,6 +46,7 @@ class Api:
             await stream.prepare(request)
             await asyncio.sleep(30)
             return stream
+        self.links.append(request.transport)
         self.lists.append(request.path_qs.removeprefix("/api/v1/namespaces/"))
         items = self.pods if "/pods" in request.path else []
         return web.json_response({"metadata": {"resourceVersion": "1"}, "items": items})
@@ -202,11 +204,14 @@ async def test_a_sleep_of_the_machine_lists_everything_anew(
         await asyncio.sleep(0.15)
         before = api.lists.count("shop/services")
         assert before == 1
+        links = set(api.links)
+        api.links.clear()
         subject.jump = 3600.0
         await until(lambda: api.lists.count("shop/services") == 2)
         await asyncio.sleep(0.15)
         assert api.lists.count("shop/services") == 2, "one sleep, one list"
         assert synced(subject)
+        assert not links & set(api.links), "the old connections may be dead"
 
 
 async def test_failing_asks_for_the_selectors_pods() -> None:
