@@ -2,6 +2,7 @@
 
 import socket
 from contextlib import suppress
+from functools import partial
 
 import httpx
 from tests.lab.eventual import eventually
@@ -37,7 +38,7 @@ def namespaces(tilt: Tilt) -> list[str]:
 
 def test_names_follow_what_tilt_has_deployed(tilt: Tilt) -> None:
     for namespace in SERVICES:
-        eventually(lambda namespace=namespace: answers(namespace))
+        eventually(partial(answers, namespace))
     kept = socket.gethostbyname("web.storefront")
     with socket.create_connection(("web.storefront", 80)) as untouched:
         tilt.disable("ledger")
