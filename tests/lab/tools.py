@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from tests.lab.proc import dying_with_parent
+
 MODULE = Path(__file__).parent / "tools" / "lab"
 TILT_VERSION = "0.37.6"
 LDFLAGS = f"-s -w -X main.version={TILT_VERSION} -X main.date=2026-07-28"
@@ -279,7 +281,7 @@ def run_with_progress(
     started, lines = time.monotonic(), list[str]()
     say(f"lab: {title}")
     with subprocess.Popen(
-        command,
+        dying_with_parent(command),
         cwd=folder,
         env=env,
         text=True,
