@@ -469,6 +469,17 @@ async def test_an_http_proxy() -> None:
         assert set(pipe.asked) == {f"127.0.0.1:{port}"}
 
 
+async def test_an_https_proxy() -> None:
+    """TLS in TLS; the proxy's certificate is judged by the cluster's CA, as client-go does."""
+    pipe = Pipe()
+    async with (
+        serving(echo_all, server_tls()) as port,
+        pipe.running(connect, server_tls()) as proxy,
+    ):
+        await through(f"https://127.0.0.1:{proxy}", f"https://kubernetes.test:{port}")
+        assert set(pipe.asked) == {f"kubernetes.test:{port}"}
+
+
 @pytest.mark.parametrize("proxy", ["http", "socks5"])
 async def test_a_proxy_with_another_server_name(proxy: str) -> None:
     pipe = Pipe()
