@@ -94,15 +94,13 @@ def from_kubeconfig(file: Path, context: str) -> Api | None:
     """Return the API of a context with a token, or None while the file has no such context."""
     try:
         config = yaml.safe_load(file.read_text())
-    except (FileNotFoundError, yaml.YAMLError):
-        return None  # Tilt truncates in place, so half a file can be seen (facts: tilt 3)
-    named = {
-        kind: {each["name"]: each[kind] for each in (config or {}).get(f"{kind}s") or []}
-        for kind in ("context", "cluster", "user")
-    }
-    if context not in named["context"]:
-        return None
-    chosen = named["context"][context]
-    cluster, user = named["cluster"][chosen["cluster"]], named["user"][chosen["user"]]
-    ca = base64.b64decode(cluster["certificate-authority-data"]).decode()
-    return Api(cluster["server"], ca, user.get("token", ""))
+        named = {
+            kind: {each["name"]: each[kind] for each in config[f"{kind}s"]}
+            for kind in ("context", "cluster", "user")
+        }
+        chosen = named["context"][context]
+        cluster, user = named["cluster"][chosen["cluster"]], named["user"][chosen["user"]]
+        ca = base64.b64decode(cluster["certificate-authority-data"]).decode()
+        return Api(cluster["server"], ca, user["token"])
+    except (FileNotFoundError, yaml.YAMLError, LookupError, TypeError, ValueError):
+        return None  # Tilt truncates in place, so any part of a file can be seen (facts: tilt 3)

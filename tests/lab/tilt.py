@@ -63,6 +63,7 @@ class Tilt:
         self.log = logs / f"tilt-{self.port}.log"
         self._env = {**HEADLESS, "KUBECONFIG": str(kubeconfig), **(env or {})}
         self._server: Server | None = None
+        self._api: Api | None = None  # of the last run: port and token change at each start
         self._before = 0  # length of the log when this run began
 
     # --- life ------------------------------------------------------------------------------
@@ -109,7 +110,10 @@ class Tilt:
 
     def _answers(self) -> bool:
         api = from_kubeconfig(self._config, self.context)
-        return api is not None and api.ok("/readyz") and listening(self.port)
+        if api is None or not api.ok("/readyz") or not listening(self.port):
+            return False
+        self._api = api  # the file is rewritten in place when another Tilt starts
+        return True
 
     @property
     def _config(self) -> Path:
@@ -186,11 +190,10 @@ class Tilt:
 
     @property
     def api(self) -> Api:
-        """Return the client of its apiserver; raise ApiError when it has none."""
-        api = from_kubeconfig(self._config, self.context)
-        if api is None:
-            raise ApiError(0, f"{self._config} has no context {self.context}")
-        return api
+        """Return the client of its apiserver; raise ApiError before its first start."""
+        if self._api is None:
+            raise ApiError(0, f"Tilt on port {self.port} was never up")
+        return self._api
 
     def get(self, plural: str, name: str) -> Json:
         """Return one object of Tilt's (`get("uiresources", "kubefwd:run")`)."""
