@@ -20,6 +20,7 @@ BUTTON = """
 v1alpha1.ui_button(name='kubefwd:refresh', text='Refresh', location=
     v1alpha1.ui_component_location(component_type='Resource', component_id='main'))
 """
+REFRESH = "/apis/tilt.dev/v1alpha1/uibuttons/kubefwd:refresh"
 TILTFILE = "local_resource('main', serve_cmd='exec sleep 1000')\n" + BUTTON
 
 
@@ -52,6 +53,9 @@ class Tilt:
         log = self.folder / "tilt.log"
         self.server = Server("tilt", command, log, env=self.env, folder=self.folder)
         self.server.wait_healthy(lambda: "Successfully loaded Tiltfile" in self.output)
+        # Tilt makes what the Tiltfile declares a moment after it has loaded it.
+        if BUTTON in tiltfile:
+            wait_for(lambda: self.api.exists(REFRESH), "the button")
         return self
 
     @property
@@ -76,10 +80,9 @@ class Tilt:
         document: dict[str, Any] = json.loads(self.api.get(path)["data"]["status.json"])
         return document
 
-    def click(self, time: str, button: str = "kubefwd:refresh") -> None:
+    def click(self, time: str) -> None:
         """Click as anybody may who has the API: facts/tilt.md 6."""
-        body = {"status": {"lastClickedAt": time}}
-        self.api.merge(f"/apis/tilt.dev/v1alpha1/uibuttons/{button}/status", body)
+        self.api.merge(f"{REFRESH}/status", {"status": {"lastClickedAt": time}})
 
     def stop(self) -> None:
         if self.server is not None:

@@ -1,32 +1,38 @@
 """A recording proxy in front of Tilt's apiserver, which the operator takes for Tilt's own.
 
 It serves with Tilt's own certificate (the key lies in the developer's cache), and the operator is
-led to it by `TILT_CONFIG`.
+led to it by `TILT_CONFIG`. It is a process of its own, so that nothing of it is left behind.
 """
 
-import asyncio
+import os
 import ssl
-import threading
-from collections.abc import Iterator
+import sys
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
 from aiohttp import web
 from tests.contract.tilt.peer import Tilt
-from tests.lab.proc import free_port
+from tests.lab.proc import Server, free_port, listening
 
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 HOP = frozenset({"connection", "transfer-encoding", "content-length", "content-encoding", "host"})
+NOT_ADDED = ("Content-Type", "User-Agent", "Accept-Encoding")
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Recording:
-    """Every request, as (method, path)."""
+    """Every request, as (method, path). Give the operator `env`."""
 
-    requests: list[tuple[str, str]] = field(default_factory=list)
-    env: dict[str, str] = field(default_factory=dict)
+    server: Server
+    env: dict[str, str]
+
+    @property
+    def requests(self) -> list[tuple[str, str]]:
+        lines = [line.split(" ") for line in self.server.output.split("\n")[:-1]]
+        return [(line[0], line[1]) for line in lines]
 
     @property
     def writes(self) -> set[tuple[str, str]]:
@@ -35,65 +41,72 @@ class Recording:
 
 @contextmanager
 def recording(tilt: Tilt) -> Iterator[Recording]:
-    """Record between this and the end; give the operator `env`."""
-    found, port = Recording(), free_port()
-    started, stop = threading.Event(), threading.Event()
+    """Record between this and the end."""
+    port, original = free_port(), tilt.home / ".tilt-dev/config"
     config = tilt.home / f"recorded {tilt.port}"
-    original = tilt.home / ".tilt-dev/config"
     config.write_text(original.read_text().replace(tilt.api.server, f"https://127.0.0.1:{port}"))
-    found.env = {"TILT_CONFIG": str(config)}
-    served = _serve(tilt, port, found, started, stop)
-    # asyncio.run also ends the relays that still wait for an event of a watch.
-    thread = threading.Thread(target=lambda: asyncio.run(served), daemon=True)
-    thread.start()
-    assert started.wait(30)
+    authority = tilt.home / f"authority {tilt.port}"
+    authority.write_text(tilt.api.ca)
+    (certificate,) = (tilt.home / ".cache/tilt-dev/certs").glob(f"{tilt.context}/*.crt")
+    command = [sys.executable, "-m", __name__, tilt.api.server, authority, certificate, str(port)]
+    env = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    server = Server("recorder", command, tilt.folder / "requests", env=env)
     try:
-        yield found
+        server.wait_healthy(lambda: listening(port))
+        yield Recording(server, {"TILT_CONFIG": str(config)})
     finally:
-        stop.set()
-        thread.join(30)
+        server.stop()
 
 
-async def _serve(
-    tilt: Tilt, port: int, found: Recording, started: threading.Event, stop: threading.Event
-) -> None:
-    upstream = ssl.create_default_context(cadata=tilt.api.ca)
-    connector = aiohttp.TCPConnector(ssl=upstream, limit=0)
-    timeout = aiohttp.ClientTimeout(total=None)
-    async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
-
-        async def relay(request: web.Request) -> web.StreamResponse:
-            found.requests.append((request.method, request.path))
-            headers = {k: v for k, v in request.headers.items() if k.lower() not in HOP}
-            async with session.request(
-                request.method,
-                tilt.api.server + request.raw_path,
-                headers=headers,
-                data=await request.read() or None,
-                skip_auto_headers=("Content-Type", "User-Agent", "Accept-Encoding"),
-            ) as answer:
-                kept = {k: v for k, v in answer.headers.items() if k.lower() not in HOP}
-                response = web.StreamResponse(status=answer.status, headers=kept)
-                await response.prepare(request)
-                with suppress(ConnectionError, aiohttp.ClientError):
-                    async for part in answer.content.iter_any():
-                        await response.write(part)
-            return response
-
-        application = web.Application()
-        application.router.add_route("*", "/{path:.*}", relay)
-        runner = web.AppRunner(application, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", port, ssl_context=_certificate(tilt)).start()
-        started.set()
-        await asyncio.to_thread(stop.wait)
-        await runner.cleanup()
-    await asyncio.sleep(0.25)  # aiohttp's advice: TLS connections close a moment later
+CLIENT = web.AppKey("client", aiohttp.ClientSession)
+UPSTREAM = web.AppKey("upstream", str)
 
 
-def _certificate(tilt: Tilt) -> ssl.SSLContext:
-    (folder,) = (tilt.home / ".cache/tilt-dev/certs").glob(tilt.context)
-    certificates: list[Path] = list(folder.glob("*.crt"))
+def serve(upstream: str, authority: str, certificate: str, port: str) -> None:
+    """Relay until stopped, one line on stdout for each request."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificates[0], certificates[0].with_suffix(".key"))
-    return context
+    context.load_cert_chain(certificate, Path(certificate).with_suffix(".key"))
+
+    async def client(application: web.Application) -> AsyncIterator[None]:
+        tls = ssl.create_default_context(cafile=authority)
+        connector = aiohttp.TCPConnector(ssl=tls, limit=0)
+        timeout = aiohttp.ClientTimeout(total=None)
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
+            application[CLIENT] = session
+            yield
+
+    application = web.Application()
+    application[UPSTREAM] = upstream
+    application.cleanup_ctx.append(client)
+    application.router.add_route("*", "/{path:.*}", _relay)
+    web.run_app(
+        application,
+        host="127.0.0.1",
+        port=int(port),
+        ssl_context=context,
+        shutdown_timeout=0.1,  # watches would be waited for
+        print=None,
+    )
+
+
+async def _relay(request: web.Request) -> web.StreamResponse:
+    sys.stdout.write(f"{request.method} {request.path}\n")
+    sys.stdout.flush()
+    async with request.app[CLIENT].request(
+        request.method,
+        request.app[UPSTREAM] + request.raw_path,
+        headers={k: v for k, v in request.headers.items() if k.lower() not in HOP},
+        data=await request.read() or None,
+        skip_auto_headers=NOT_ADDED,
+    ) as answer:
+        kept = {k: v for k, v in answer.headers.items() if k.lower() not in HOP}
+        response = web.StreamResponse(status=answer.status, headers=kept)
+        await response.prepare(request)
+        with suppress(ConnectionError, aiohttp.ClientError):
+            async for part in answer.content.iter_any():
+                await response.write(part)
+    return response
+
+
+if __name__ == "__main__":
+    serve(*sys.argv[1:])

@@ -98,21 +98,6 @@ def test_its_config_maps_are_written_again_when_somebody_deletes_them(
     assert '"generation":2' in tilt.api.get(f"{MAPS}/{MEMORY}")["data"]["memory.json"]
 
 
-def test_a_pass_that_changes_nothing_writes_nothing(tilt: Tilt, operate: StartOperator) -> None:
-    operator = operate(tilt)
-    published(tilt)
-    before = tilt.object("configmaps", STATUS)["metadata"]["resourceVersion"]
-    memory = tilt.object("configmaps", MEMORY)["metadata"]["resourceVersion"]
-    # A change that rings but means nothing to us; then one that does, to know the pass is over.
-    path = "/apis/tilt.dev/v1alpha1/uibuttons/kubefwd:refresh"
-    tilt.api.merge(path, {"metadata": {"annotations": {"somebody": "else"}}})
-    time.sleep(1)
-    assert tilt.object("configmaps", STATUS)["metadata"]["resourceVersion"] == before
-    assert tilt.object("configmaps", MEMORY)["metadata"]["resourceVersion"] == memory
-    tilt.click("2020-01-01T00:00:00.000001Z")
-    says(operator, "want generation=1")
-
-
 def test_two_tilts_of_one_developer_have_an_operator_each(
     new_tilt: NewTilt, operate: StartOperator
 ) -> None:

@@ -3,7 +3,7 @@
 import pytest
 from tests.contract.tilt.conftest import StartOperator
 from tests.contract.tilt.peer import Tilt, says
-from tests.contract.tilt.recorder import recording
+from tests.contract.tilt.recorder import Recording, recording
 from tests.lab.proc import wait_for
 
 from kubefwd_operator.tilt.client import MEMORY, STATUS
@@ -26,6 +26,26 @@ def test_only_our_own_config_maps_are_written(tilt: Tilt, operate: StartOperator
         kinds = {path.split("/")[4] for method, path in seen.requests if path.count("/") == 4}
         assert {"uibuttons", "clusters", "kubernetesapplys", "kubernetesdiscoveries"} <= kinds
         assert seen.writes == OURS
+
+
+def test_a_pass_that_changes_nothing_writes_nothing(tilt: Tilt, operate: StartOperator) -> None:
+    with recording(tilt) as seen:
+        operate(tilt, **seen.env)
+        wait_for(lambda: {("POST", MAPS)} == seen.writes, "both ConfigMaps")
+        wait_for(lambda: passes(seen) >= 1 and tilt.api.exists(f"{MAPS}/{MEMORY}"), "a pass")
+        written = [request for request in seen.requests if request[0] != "GET"]
+        # Twice something that rings and means nothing: the second pass follows the first's end.
+        for number in range(2):
+            before = passes(seen)
+            path = "/apis/tilt.dev/v1alpha1/uibuttons/kubefwd:refresh"
+            tilt.api.merge(path, {"metadata": {"annotations": {"somebody": f"else {number}"}}})
+            wait_for(lambda before=before: passes(seen) > before, "a pass")  # type: ignore[misc]
+        assert [request for request in seen.requests if request[0] != "GET"] == written
+
+
+def passes(seen: Recording) -> int:
+    """How many have read everything."""
+    return seen.requests.count(("GET", f"{MAPS}/{MEMORY}"))
 
 
 def test_an_update_handler_would_be_seen(tilt: Tilt, operate: StartOperator) -> None:
