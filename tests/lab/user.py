@@ -9,7 +9,8 @@ import pwd
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,18 @@ class Dev:
             folder=folder or self.home,
             **self._identity(),
         )
+
+    @contextmanager
+    def background(
+        self, *command: object, env: Mapping[str, str] | None = None
+    ) -> Iterator[Server]:
+        """Run a command of this user's meanwhile; it is stopped at the end."""
+        log = self.mkdir(".lab") / "background.log"
+        server = self.serve(str(command[0]), command, log, env=env)
+        try:
+            yield server
+        finally:
+            server.stop()
 
     # --- sudo ------------------------------------------------------------------------------
 

@@ -128,3 +128,9 @@ def test_two_tilts_of_one_user_are_each_on_a_cluster_of_its_own(lab: Lab, cluste
     assert [each.pid for each in lab.tilts[-2:]]  # both are up
     for up in lab.tilts[-2:]:
         up.stop()
+
+
+def test_what_runs_in_the_background_ends_with_its_block(dev: Dev) -> None:
+    with dev.background("sleep", "1000") as server:
+        assert server.exit_code is None
+    assert server.exit_code is not None
