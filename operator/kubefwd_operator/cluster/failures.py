@@ -33,7 +33,7 @@ _PATH = re.compile(
 )
 
 
-class Gone(ClusterError):  # noqa: N818 - the word of the field, as its siblings in core
+class Gone(ClusterError):
     """The resource version is too old (410): list again."""
 
 

@@ -11,6 +11,11 @@ from kubefwd_operator.engines.native.plan import Outlook, Place, Plan
 
 _WITHHELD = {"refused": Reason.NAME_REFUSED}
 
+_REMEDIES = {
+    "held-by-user": " Take that line out of /etc/hosts, or use another name of this service.",
+    "held-by-instance": " It comes here when that one ends; until then use another name of it.",
+}
+
 NO_PODS = Problem(
     Reason.NO_PODS,
     "No pod stands behind it, so connections are refused until one appears: look at the "
@@ -82,10 +87,13 @@ def _names(key: ServiceKey, placed: Placed, bound: Bound) -> tuple[tuple[str, ..
     lost = [each for each in bound.withheld if each.ip in own]
     gone = {each.name for each in lost}
     names = tuple(name for name in bound.published.names.get(key, ()) if name not in gone)
-    problems = [
-        Problem(_WITHHELD.get(each.reason, Reason.NAME_TAKEN), each.message) for each in lost
+    return names, [
+        Problem(
+            _WITHHELD.get(each.reason, Reason.NAME_TAKEN),
+            f"{each.name}: {each.message}{_REMEDIES.get(each.reason, '')}",
+        )
+        for each in lost
     ]
-    return names, problems
 
 
 def _pods(outlook: Outlook, failing: Mapping[ServiceKey, str]) -> list[Problem]:

@@ -1,0 +1,86 @@
+"""Root is not given: the status says what to run, and everything else goes on."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from tests.e2e.faults.told import answers, condition, ready
+from tests.lab.tilt import Tilt
+from tests.lab.user import Dev
+
+
+@pytest.fixture(autouse=True)
+def sound(dev: Dev) -> Iterator[None]:
+    """Leave sudo and askpass as they were."""
+    yield
+    dev.answer_with(dev.password)
+    dev.sudoers()
+
+
+def test_a_wrong_password_is_not_asked_for_again_until_refresh(
+    start: Callable[..., Tilt], dev: Dev
+) -> None:
+    dev.answer_with("wrong")
+    before = dev.prompts
+    tilt = start()
+    message = condition(tilt, "HelperReady", "AuthorizationDenied")
+    assert "click Refresh" in message
+    assert "authorize" in message
+    # One invocation of sudo asks up to three times by itself.
+    assert 1 <= dev.prompts - before <= 3
+    assert tilt.status()["state"] == "WaitingForAuthorization"
+    tilt.wait_status(lambda status: {row["name"] for row in status["namespaces"]} >= {"billing"})
+
+    asked = dev.prompts
+    dev.answer_with(dev.password)
+    tilt.click("kubefwd:refresh")
+    answers("web.storefront", "ledger.billing")
+    assert dev.prompts == asked + 1
+    ready(tilt)
+
+
+def test_without_askpass_the_line_to_paste_is_told_and_works(
+    start: Callable[..., Tilt], dev: Dev
+) -> None:
+    before = dev.prompts
+    tilt = start(env={"SUDO_ASKPASS": ""})
+    message = condition(tilt, "HelperReady", "WaitingForAuthorization")
+    (line,) = [line for line in message.splitlines() if line.startswith("/usr/bin/sudo ")]
+    tilt.wait_log(line)
+    assert dev.prompts == before
+
+    # What a person types into a terminal; -A stands for typing the password there.
+    line = line.replace("sudo ", "sudo -A ", 1)
+    with dev.background("sh", "-c", line):
+        answers("web.storefront", "ledger.billing")
+        ready(tilt)
+
+
+def test_the_authorize_command_is_told_and_works(start: Callable[..., Tilt], dev: Dev) -> None:
+    tilt = start(env={"SUDO_ASKPASS": ""})
+    message = condition(tilt, "HelperReady", "WaitingForAuthorization")
+    (line,) = [line for line in message.splitlines() if " authorize --instance " in line]
+    dev.sudoers(password=False)
+    with dev.background("sh", "-c", line):
+        answers("web.storefront")
+
+
+def test_without_a_password_line_nobody_is_asked_and_the_log_says_why(
+    start: Callable[..., Tilt], dev: Dev
+) -> None:
+    dev.sudoers(password=False)
+    before = dev.prompts
+    tilt = start()
+    answers("web.storefront", "ledger.billing")
+    assert dev.prompts == before
+    tilt.wait_log("Root came without a question")
+    assert "NOPASSWD" in tilt.run_output
+
+
+def test_a_developer_who_may_not_use_sudo_is_told_so(start: Callable[..., Tilt], dev: Dev) -> None:
+    dev.sudoers(allowed=False)
+    tilt = start()
+    message = condition(tilt, "HelperReady", "AuthorizationDenied")
+    assert "run this in any terminal" in message
+    dev.sudoers()
+    tilt.click("kubefwd:refresh")
+    answers("web.storefront")

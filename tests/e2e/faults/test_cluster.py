@@ -1,0 +1,69 @@
+"""The cluster goes away and comes back; credentials fail and work again."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import httpx
+import pytest
+from tests.e2e.faults.told import NAMESPACES, answers, condition, ready
+from tests.lab.cluster import Cluster
+from tests.lab.eventual import eventually
+from tests.lab.fixtures import Lab
+from tests.lab.plugin import ExecPlugin
+from tests.lab.tilt import Tilt
+from tests.lab.user import Dev
+
+
+@pytest.fixture
+def own(start_cluster: Callable[..., Cluster]) -> Cluster:
+    """Start a cluster that a test may stop."""
+    made = start_cluster("own")
+    for name in NAMESPACES:
+        made.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    return made
+
+
+def test_a_cluster_that_is_restarted_is_found_again(
+    start: Callable[..., Tilt], own: Cluster, dev: Dev
+) -> None:
+    tilt = start(cluster=own)
+    answers("web.storefront", "ledger.billing")
+    ready(tilt)
+    prompts = dev.prompts
+    own.stop_apiserver()
+    message = condition(tilt, "ClusterReachable", "ClusterUnreachable")
+    assert own.server.removeprefix("https://") in message
+    assert tilt.status()["state"] == "ClusterUnreachable"
+    own.start_apiserver()
+    answers("web.storefront", "ledger.billing")
+    ready(tilt)
+    assert dev.prompts == prompts
+
+
+def test_an_exec_plugin_that_fails_then_works(
+    start: Callable[..., Tilt], lab: Lab, cluster: Cluster, dev: Dev
+) -> None:
+    plugin = ExecPlugin(dev, cluster)
+    plugin.give(expires_in=25)
+    config = dev.home / ".kube" / "plugin"
+    cluster.write_kubeconfig(config, credentials=plugin.user)
+    tilt = start(kubeconfig=dev.write(".kube/plugin", config.read_text(), mode=0o600))
+    answers("web.storefront", "ledger.billing")
+    plugin.fail("the login has expired: run `corp login`")
+
+    # What is open stays open; it is a connection of somebody's that needs fresh credentials.
+    def told() -> str:
+        with suppress(httpx.TransportError):
+            httpx.get("http://web.storefront/", timeout=1, trust_env=False)
+        found = {each["type"]: each for each in tilt.status()["conditions"]}["ClusterReachable"]
+        return str(found["message"]) if found["reason"] == "CredentialsFailed" else ""
+
+    message = eventually(told)
+    assert "corp login" in message
+    assert "Refresh" in message
+
+    plugin.give()
+    plugin.work()
+    tilt.click("kubefwd:refresh")
+    answers("web.storefront", "ledger.billing")
+    ready(tilt)

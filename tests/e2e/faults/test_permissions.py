@@ -1,0 +1,45 @@
+"""The cluster forbids something: that namespace says so, the others answer."""
+
+from collections.abc import Callable
+
+import pytest
+from tests.e2e.faults.conftest import PROJECT
+from tests.e2e.faults.told import NAMESPACES, answers, namespace
+from tests.lab.api import Json
+from tests.lab.cluster import Cluster
+from tests.lab.fixtures import Lab
+from tests.lab.tilt import Tilt
+
+ALL = ["get", "list", "watch", "create", "update", "patch", "delete"]
+DEPLOYS: list[Json] = [
+    {"apiGroups": ["apps"], "resources": ["*"], "verbs": ALL},
+    {"apiGroups": [""], "resources": ["pods", "pods/log", "events", "services"], "verbs": ALL},
+    {"apiGroups": [""], "resources": ["pods/portforward"], "verbs": ["get", "create"]},
+]
+SLICES: Json = {
+    "apiGroups": ["discovery.k8s.io"],
+    "resources": ["endpointslices"],
+    "verbs": ["list", "watch"],
+}
+
+
+@pytest.fixture
+def tilt(start: Callable[..., Tilt], lab: Lab, cluster: Cluster) -> Tilt:
+    """Start a Tilt as a developer who may do nothing in `vault`, nor read slices in `search`."""
+    cluster.apply((PROJECT / "search.yaml").read_text().replace("search", "vault"))
+    for name in ("storefront", "billing"):
+        cluster.allow("restricted", name, [*DEPLOYS, SLICES])
+    cluster.allow("restricted", "search", DEPLOYS)
+    return start(kubeconfig=lab.kubeconfig(cluster, "restricted"))
+
+
+def test_a_403_concerns_its_own_namespace_only(tilt: Tilt, cluster: Cluster) -> None:
+    row = namespace(tilt, "vault", "Forbidden")
+    assert "services" in row["message"]
+    assert "kubectl auth can-i" in row["message"]
+    # Without endpointslices, pods are found by the service's selector.
+    answers("web.storefront", "ledger.billing", "index.search")
+    assert {row["name"] for row in tilt.status()["namespaces"]} == set(NAMESPACES)
+
+    cluster.allow("restricted", "vault", [*DEPLOYS, SLICES])
+    answers("index.vault", "web.storefront")
