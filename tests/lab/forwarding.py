@@ -1,0 +1,152 @@
+"""What a developer sees of the forwarding, and what of ours is on the machine.
+
+Names are looked up and asked as programs do it, so that /etc/hosts and the listeners are what is
+tested. What is ours is found in the system's tables, which hold for one isolated namespace.
+"""
+
+import ipaddress
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import httpx
+import psutil
+from tests.lab.api import Json
+from tests.lab.eventual import eventually
+
+HOSTS = Path("/etc/hosts")
+RANGE = ipaddress.ip_network("127.18.0.0/15")
+HOLD = 45.0  # seconds; a connection is held for 30 s for a pod
+
+
+def get(name: str, path: str = "/") -> httpx.Response:
+    """Ask a service over HTTP by a name, on a connection of its own."""
+    return httpx.get(f"http://{name}{path}", timeout=HOLD, trust_env=False)
+
+
+def address(name: str) -> str:
+    """Return what the machine thinks a name is; "" when it knows none."""
+    with suppress(OSError):
+        return socket.gethostbyname(name)
+    return ""
+
+
+def refused(ip: str, port: int = 80) -> bool:
+    """Say whether a connection is refused at once."""
+    with socket.socket() as probe:
+        probe.settimeout(5)
+        try:
+            probe.connect((ip, port))
+        except ConnectionRefusedError:
+            return True
+    return False
+
+
+def wait_answer(*names: str) -> None:
+    """Wait until every one of these names answers over HTTP."""
+    for name in names:
+        eventually(partial(_is_well, name))
+
+
+def _is_well(name: str) -> bool:
+    return get(name).is_success
+
+
+def wait_gone(*names: str) -> None:
+    """Wait until the machine knows none of these names."""
+    eventually(lambda: [address(name) for name in names] == [""] * len(names))
+
+
+# --- what the status says ------------------------------------------------------------------
+
+
+def forms(service: str, namespace: str, *, pod: str = "", bare: bool = True) -> list[str]:
+    """Return every name that a service (or a pod of a headless one) answers under."""
+    first = f"{pod}.{service}" if pod else service
+    long = [f"{first}.{namespace}{more}" for more in ("", ".svc", ".svc.cluster.local")]
+    return [first, *long] if bare else long
+
+
+def names_of(status: Json) -> set[str]:
+    """Return every name that the status lists."""
+    return {name for row in status["services"] for name in row["names"]}
+
+
+def namespaces_of(status: Json) -> list[str]:
+    """Return the namespaces that are forwarded, in their order."""
+    return [each["name"] for each in status["namespaces"]]
+
+
+def row(status: Json, key: str) -> Json:
+    """Return the row of `service.namespace`; raise LookupError while there is none."""
+    return {f"{each['service']}.{each['namespace']}": each for each in status["services"]}[key]
+
+
+def condition(status: Json, kind: str) -> Json:
+    """Return the condition of that type."""
+    return {each["type"]: each for each in status["conditions"]}[kind]
+
+
+def is_ready(status: Json) -> bool:
+    """Say whether everything is well."""
+    return bool(status["state"] == "Ready")
+
+
+# --- what is ours --------------------------------------------------------------------------
+
+
+def listeners() -> list[str]:
+    """Return what listens on our range, as `address:port`."""
+    return [
+        f"{each.laddr.ip}:{each.laddr.port}"
+        for each in psutil.net_connections("tcp4")
+        if each.status == psutil.CONN_LISTEN and ipaddress.ip_address(each.laddr.ip) in RANGE
+    ]
+
+
+def operators() -> list[psutil.Process]:
+    """Return every operator that runs."""
+    return _running(lambda argv: "kubefwd_operator.handlers" in argv)
+
+
+def helpers() -> list[psutil.Process]:
+    """Return worker and guardian, in this order, of every helper that runs."""
+    return _running(lambda argv: "python" in argv[0] and _is_helper(argv))
+
+
+def sudos() -> list[psutil.Process]:
+    """Return the sudo processes above helpers, the outermost first."""
+    return _running(lambda argv: argv[0].endswith("sudo") and _is_helper(argv))
+
+
+def _is_helper(argv: list[str]) -> bool:
+    return any(word.endswith("/kubefwd_operator/root") for word in argv)
+
+
+def _running(fits: Callable[[list[str]], bool]) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            argv = process.cmdline()  # empty: it has ended and is not waited for yet
+            if argv and fits(argv):
+                found.append(process)
+    return sorted(found, key=lambda process: process.pid)
+
+
+def undone(hosts: bytes) -> bool:
+    """Say whether /etc/hosts is this, byte for byte, and nothing listens on our range."""
+    return HOSTS.read_bytes() == hosts and not listeners()
+
+
+def wait_clean(hosts: bytes) -> None:
+    """Wait until nothing is left of ours: names, listeners, processes."""
+
+    def clean() -> bool:
+        assert HOSTS.read_bytes() == hosts, HOSTS.read_bytes()
+        left = [*listeners(), *operators(), *helpers(), *sudos()]
+        assert not left, left
+        return True
+
+    eventually(clean)
