@@ -133,9 +133,7 @@ class Authority:
         self._attempts.dismiss()
         for task in self._tasks - {asyncio.current_task()}:
             task.cancel()
-        if self._helper is not None:
-            self._helper.close()
-            self._helper = None
+        self._helper = None  # closed by its task, which has just been cancelled
         self._listening.close()
 
     def _show(self, problem: Problem) -> None:

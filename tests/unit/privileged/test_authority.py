@@ -1,6 +1,7 @@
 """Becoming root, driven: real processes, real sockets, a helper that is not root."""
 
 import asyncio
+import dataclasses
 import logging
 import os
 import signal
@@ -19,6 +20,7 @@ from kubefwd_operator.core.model import AuthoritySeen, AuthorityState, Desired
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.privileged.authority import Authority
 from kubefwd_operator.privileged.listening import Listening
+from kubefwd_operator.privileged.machine import Phase
 from kubefwd_operator.privileged.rundir import RunDirectory
 from kubefwd_operator.privileged.surroundings import Surroundings
 from kubefwd_operator.privileged.timing import Timing
@@ -169,6 +171,7 @@ async def test_a_question_that_is_refused_is_not_asked_again_until_a_refresh(
         assert seen.problem is not None
         assert "asks did not give root (no)" in seen.problem.message
         one.refresh(1)
+        assert one.authority.seen() == seen
         assert place.tried.count("silent") == 1
         before = place.tried.count("asks")
         one.refresh(2)
@@ -189,6 +192,15 @@ async def test_while_a_person_is_asked_the_status_says_so(place: Place) -> None:
         one.refresh(2)
         await asyncio.sleep(0)
         assert len(place.tried) == tried, "one dialog is enough"
+
+
+async def test_a_dialog_is_closed_when_root_came_from_a_terminal(place: Place) -> None:
+    async with running(place, place.way("asks", asks=True, fails="exec sleep 300")) as one:
+        await one.until(ASKING, Reason.WAITING_FOR_AUTHORIZATION)
+        (dialog,) = psutil.Process().children()
+        place.paste()
+        assert (await one.until(AUTHORIZED)).way == "terminal"
+        await asyncio.to_thread(dialog.wait, 10)
 
 
 async def test_no_way_at_all_is_waiting_with_the_line_to_paste_which_works(place: Place) -> None:
@@ -265,6 +277,22 @@ async def test_silent_ways_are_tried_with_back_off_and_a_refresh_asks_a_person(
         assert (await one.until(AUTHORIZED)).session == 2
 
 
+async def test_who_comes_after_the_silent_ways_have_failed_comes_from_a_terminal(
+    place: Place,
+) -> None:
+    place.works = {"silent"}
+    once = dataclasses.replace(QUICK, back_off=(300,))
+    async with running(place, place.way("silent"), timing=once) as one:
+        await one.until(AUTHORIZED)
+        place.works = set()
+        await kill_helper(one)
+        # That the second try is over is not shown.
+        while len(place.tried) < 2 or one.authority._phase is not Phase.LOST:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        place.paste()
+        assert (await one.until(AUTHORIZED)).way == "terminal"
+
+
 async def test_a_lingering_helper_is_awaited_before_anything_is_tried(place: Place) -> None:
     place.folder.mkdir(parents=True, mode=0o700)
     place.paste(linger=5)
@@ -277,7 +305,9 @@ async def test_the_newest_operator_wins_and_the_helper_goes_over_to_it(place: Pl
     place.works = {"silent"}
     async with running(place, place.way("silent")) as old:
         await old.until(AUTHORIZED)
-        async with running(place, place.way("silent")) as new:
+        # The helper is let go when the older one looks next: longer than for one that lingers.
+        late = dataclasses.replace(QUICK, grace=0, grace_after_another=10)
+        async with running(place, place.way("silent"), timing=late) as new:
             seen = await old.until(SUPERSEDED, Reason.SUPERSEDED)
             assert seen.problem is not None
             assert "Another operator of the same Tilt (tilt-1)" in seen.problem.message

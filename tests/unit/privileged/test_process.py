@@ -63,7 +63,11 @@ async def test_a_flood_of_output_neither_blocks_it_nor_us() -> None:
 
 async def test_a_line_without_end_is_cut() -> None:
     heard: list[str] = []
-    await shell("head -c 100000 /dev/zero | tr '\\0' x; echo; echo end", heard).ended()
+    child = shell("head -c 100000 /dev/zero | tr '\\0' x; echo; echo end", heard)
+    while not heard:
+        assert len(child._rest) <= 500
+        await asyncio.sleep(0)
+    await child.ended()
     assert len(heard[0]) == 500
     assert heard[-1] == "end"
 
