@@ -150,3 +150,10 @@ def wait_clean(hosts: bytes) -> None:
         return True
 
     eventually(clean)
+
+
+def end_helpers() -> None:
+    """SIGTERM to what lingers, so that the next test does not find it."""
+    for process in helpers():
+        with suppress(psutil.NoSuchProcess):  # each ends the other
+            process.terminate()
