@@ -72,7 +72,7 @@ def answer(spec: ExecSpec, output: bytes, *, now: float) -> Credential:
     if not texts or not (token or certificate) or bool(certificate) != bool(key):
         raise CredentialsError(
             f"The exec plugin {spec.command} gave neither a token nor a certificate with its key: "
-            "log in again with it, then click Refresh."
+            "log in again with it."
         )
     if expires is not None and expires <= now:
         raise CredentialsError(
@@ -129,7 +129,7 @@ async def run(spec: ExecSpec, env: Mapping[str, str], timeout: float) -> bytes: 
         words = said(errors, spec)
         raise CredentialsError(
             f"The exec plugin {spec.command} ended with code {process.returncode}"
-            f"{f' ({words})' if words else ''}: log in again with it, then click Refresh."
+            f"{f' ({words})' if words else ''}: log in again with it."
         )
     return output
 

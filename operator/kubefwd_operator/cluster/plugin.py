@@ -75,7 +75,7 @@ class ExecPlugin:
         if not self._proven:
             self._fail(
                 f"The cluster refused the fresh credential of the exec plugin "
-                f"{self._spec.command} (401): log in again with it, then click Refresh."
+                f"{self._spec.command} (401): log in again with it."
             )
 
     async def close(self) -> None:
