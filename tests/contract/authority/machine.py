@@ -132,7 +132,7 @@ def _prepare(folder: Path) -> str:
     lines += [f"mount -t tmpfs -o mode=755 tmpfs {hider}" for hider in hiders]
     for number, path in enumerate(targets):
         lines.append(f"mkdir -p {path} && mount --bind /run/hold{number} {path}")
-    return "\n".join([*lines, "echo ready", "sleep infinity & while :; do wait; done"])
+    return "\n".join([*lines, "echo ready", "cat", "exit"])
 
 
 def _hider(path: Path) -> Path | None:
@@ -148,7 +148,10 @@ def started() -> Iterator[Machine]:
     folder.chmod(0o755)
     argv = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
     script = ["bash", "-c", _prepare(folder)]
-    with subprocess.Popen([*argv, *script], stdout=subprocess.PIPE, text=True) as process:
+    # It ends with our end of its stdin, even when the tests are killed.
+    with subprocess.Popen(
+        [*argv, *script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n", "the namespaces cannot be made"
