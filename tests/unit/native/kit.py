@@ -29,6 +29,7 @@ from kubefwd_operator.core.model import (
     Source,
 )
 from kubefwd_operator.core.names import HostsEntry
+from kubefwd_operator.engines.native.client import reset_on_close
 from kubefwd_operator.privileged.channel import HostsOutcome, Withheld
 
 CLUSTER = ClusterRef("/config", "lab", "lab")
@@ -255,9 +256,11 @@ class PodServer:
             self.open -= 1
         return ws
 
-    def cut(self) -> None:
-        """End every link without a close frame."""
+    def cut(self, *, reset: bool = False) -> None:
+        """End every link without a close frame, by FIN or by RST."""
         for link in self._links:
+            if reset:
+                reset_on_close(link.get_extra_info("socket"))
             link.abort()
 
     async def _forward(self, ws: web.WebSocketResponse, pod: str, port: int) -> None:

@@ -1,6 +1,7 @@
 """One connection from accept to end, over real sockets and a real WebSocket server."""
 
 import asyncio
+import gc
 import hashlib
 import os
 import socket
@@ -76,7 +77,8 @@ async def test_a_pod_that_resets_is_a_reset(front: Front, after: int) -> None:
     assert front.server.dialled == ["web-1:8080"], "the pod may have acted on it: no second try"
 
 
-async def test_an_end_without_a_close_frame_is_a_reset(front: Front) -> None:
+@pytest.mark.parametrize("reset", [False, True], ids=["FIN", "RST"])
+async def test_an_end_without_a_close_frame_is_a_reset(front: Front, reset: bool) -> None:
     async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readline()
         writer.write(b"half of it")
@@ -88,10 +90,12 @@ async def test_an_end_without_a_close_frame_is_a_reset(front: Front) -> None:
     reader, writer = await front.connect()
     writer.write(b"hello\n")
     assert await reader.readexactly(10) == b"half of it"
-    front.server.cut()
+    front.server.cut(reset=reset)
     with pytest.raises(ConnectionResetError):
         await reader.read()
     writer.close()
+    await eventually(lambda: not len(front.tunnels))
+    gc.collect()  # what was not let go of would warn here
 
 
 async def test_without_a_ready_pod_a_connection_waits_for_one(front: Front) -> None:
@@ -291,6 +295,23 @@ async def test_dropping_resets_connections_and_closes_dials(front: Front) -> Non
         await reader.read()
     writer.close()
     await eventually(lambda: not front.server.open)
+
+
+async def test_being_dropped_while_it_ends_leaves_nothing_open(front: Front) -> None:
+    front.server.pods["web-1"] = echo
+    front.catalog.put(service("web", pod("web-1")))
+    for turns in range(6):
+        reader, writer = await front.connect()
+        writer.write(b"one")
+        await reader.readexactly(3)
+        (task,) = front.tunnels._tasks
+        task.cancel()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await front.tunnels.drop()
+        await eventually(lambda: not front.server.open)
+        gc.collect()  # what was not let go of would warn here
+        writer.close()
 
 
 async def test_without_a_cluster_a_connection_waits_for_it(

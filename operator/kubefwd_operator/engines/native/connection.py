@@ -65,7 +65,7 @@ class Sent:
         self.chunks.clear()
 
 
-class Cut(Exception):  # noqa: N818 - what happened to the connection
+class Cut(Exception):
     """The pod's side ended abnormally after it had taken the connection."""
 
 
@@ -134,8 +134,10 @@ class Connection:
             raise Cut(str(error)) from error
         finally:
             upload.cancel()
-            await asyncio.wait([upload])
-            await stream.close()
+            try:
+                await asyncio.wait([upload])
+            finally:  # also when it is dropped while it ends
+                await stream.close()
 
     async def _download(self, stream: Stream) -> None:
         write, read = self.client.write, stream.read
