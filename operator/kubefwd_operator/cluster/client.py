@@ -10,7 +10,7 @@ Raises only the ClusterError family, see failures.py.
 """
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, cast
 
@@ -21,6 +21,7 @@ from kubefwd_operator.cluster import failures
 from kubefwd_operator.cluster.credentials import Access, Grant
 from kubefwd_operator.cluster.failures import Asked, Gone
 from kubefwd_operator.cluster.lane import CONNECT, SILENCE, Lane
+from kubefwd_operator.core.errors import ClusterError, ClusterUnreachable, CredentialsError
 
 __all__ = ["ClusterClient", "Gone"]
 
@@ -34,12 +35,23 @@ Json = dict[str, Any]
 
 
 class ClusterClient:
-    """One cluster, asked with one `Access`. Build it inside the running loop; `close()` it."""
+    """One cluster, asked with one `Access`. Build it inside the running loop; `close()` it.
 
-    def __init__(self, access: Access, *, watch_silence: float = WATCH_SILENCE) -> None:
+    `noted` hears of every dial that fails for a reason that concerns the whole cluster, and, with
+    None, of everything that succeeds: a quiet catalog has no other way to learn of either.
+    """
+
+    def __init__(
+        self,
+        access: Access,
+        *,
+        watch_silence: float = WATCH_SILENCE,
+        noted: Callable[[ClusterError | None], None] = lambda _: None,
+    ) -> None:
         self._access = access
         self._host = failures.host_of(access.server)
         self._watch_silence = watch_silence
+        self._noted = noted
         self._lane: Lane | None = None
         self._retired: list[Lane] = []
 
@@ -108,12 +120,27 @@ class ClusterClient:
         heartbeat: float | None = None,
     ) -> "aiohttp.ClientWebSocketResponse[bool]":
         """Open a WebSocket: no compression, messages of any size, pings every `heartbeat` s."""
+        try:
+            opened = await self._dial(path, protocols, query or {}, heartbeat)
+        except (ClusterUnreachable, CredentialsError) as error:
+            self._noted(error)
+            raise
+        self._noted(None)
+        return opened
+
+    async def _dial(
+        self,
+        path: str,
+        protocols: tuple[str, ...],
+        query: Mapping[str, str],
+        heartbeat: float | None,
+    ) -> "aiohttp.ClientWebSocketResponse[bool]":
         asked = Asked.of(path)
         grant = await self._access.grant()
         for attempt in range(2):
             try:
                 result = await self._lane_of(grant).dial(
-                    self._url(path, query or {}), grant, protocols, heartbeat
+                    self._url(path, query), grant, protocols, heartbeat
                 )
             except aiohttp.WSServerHandshakeError as error:
                 if error.status != 401:
@@ -150,6 +177,7 @@ class ClusterClient:
             if response.status != 401:
                 self._access.accept(grant)
                 if response.status == 200:
+                    self._noted(None)
                     return response
                 response.release()
                 raise failures.of_status(

@@ -33,6 +33,7 @@ class Session:
         self.client: ClusterClient | None = None
         self._load, self._changed = load, changed
         self._error: ClusterError | None = None
+        self._dial_error: ClusterError | None = None
         self._wanted: tuple[str, ...] = ()
         self._namespaces: dict[str, Namespace] = {}
         self._leaving: set[asyncio.Task[None]] = set()
@@ -64,7 +65,7 @@ class Session:
             for name in self._wanted
         }
         errors = (namespace.cluster_error for namespace in self._namespaces.values())
-        error = self._error or next((error for error in errors if error), None)
+        error = self._error or next((error for error in errors if error), self._dial_error)
         return CatalogSeen(self.ref, MappingProxyType(found), problem_of(error) if error else None)
 
     async def close(self) -> None:
@@ -83,7 +84,7 @@ class Session:
         while self.client is None:
             try:
                 access = await asyncio.to_thread(self._load, self.ref)
-                self.client = ClusterClient(access)
+                self.client = ClusterClient(access, noted=self._note)
             except CredentialsError as error:
                 self._error = error
             except Exception as error:
@@ -97,6 +98,12 @@ class Session:
             self._changed()
             if self.client is None:
                 await asyncio.sleep(REOPEN)
+
+    def _note(self, error: ClusterError | None) -> None:
+        """Take what dials say: watches live on long after credentials have expired."""
+        if str(error) != str(self._dial_error):
+            self._dial_error = error
+            self._changed()
 
     def _leave(self, namespace: Namespace) -> None:
         task = asyncio.create_task(namespace.close(), name=f"close {namespace.name}")

@@ -39,6 +39,7 @@ class Api:
         self.lists: list[str] = []
         self.links: list[object] = []
         self.pods: list[dict[str, object]] = []
+        self.status = 200
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
         if request.query.get("watch"):
@@ -46,6 +47,8 @@ class Api:
             await stream.prepare(request)
             await asyncio.sleep(30)
             return stream
+        if self.status != 200:
+            return web.Response(status=self.status)
         self.links.append(request.transport)
         self.lists.append(request.path_qs.removeprefix("/api/v1/namespaces/"))
         items = self.pods if "/pods" in request.path else []
@@ -229,6 +232,27 @@ async def test_failing_asks_for_the_selectors_pods() -> None:
         subject.catalog.want(desired(generation=1))
         await until(lambda: subject.catalog.client)
         assert await subject.catalog.failing(service) == "", "not known is not failing"
+
+
+async def test_a_dial_tells_that_credentials_have_expired_while_watches_live_on() -> None:
+    api = Api()
+    async with running(api) as subject:
+        catalog = subject.catalog
+        catalog.want(desired("shop"))
+        await until(lambda: synced(subject))
+        assert catalog.client is not None
+        api.status = 401
+        with pytest.raises(CredentialsError):
+            await catalog.client.websocket("/api/v1/portforward", protocols=("v4.channel.k8s.io",))
+        problem = catalog.seen().problem
+        assert problem is not None
+        assert problem.reason is Reason.CREDENTIALS_EXPIRED
+        told = subject.told
+        await until(lambda: subject.told > told)
+
+        api.status = 200
+        await catalog.client.get("/api/v1/namespaces/shop/pods")
+        assert catalog.seen().problem is None
 
 
 async def test_close_leaves_nothing_running() -> None:
