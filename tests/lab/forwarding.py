@@ -81,12 +81,14 @@ def namespaces_of(status: Json) -> list[str]:
 
 def row(status: Json, key: str) -> Json:
     """Return the row of `service.namespace`; raise LookupError while there is none."""
-    return {f"{each['service']}.{each['namespace']}": each for each in status["services"]}[key]
+    found: Json = {f"{x['service']}.{x['namespace']}": x for x in status["services"]}[key]
+    return found
 
 
 def condition(status: Json, kind: str) -> Json:
     """Return the condition of that type."""
-    return {each["type"]: each for each in status["conditions"]}[kind]
+    found: Json = {each["type"]: each for each in status["conditions"]}[kind]
+    return found
 
 
 def is_ready(status: Json) -> bool:
@@ -99,11 +101,12 @@ def is_ready(status: Json) -> bool:
 
 def listeners() -> list[str]:
     """Return what listens on our range, as `address:port`."""
-    return [
-        f"{each.laddr.ip}:{each.laddr.port}"
-        for each in psutil.net_connections("tcp4")
-        if each.status == psutil.CONN_LISTEN and ipaddress.ip_address(each.laddr.ip) in RANGE
-    ]
+    found = []
+    for each in psutil.net_connections("tcp4"):
+        ip, port = each.laddr or ("0.0.0.0", 0)
+        if each.status == psutil.CONN_LISTEN and ipaddress.ip_address(ip) in RANGE:
+            found.append(f"{ip}:{port}")
+    return found
 
 
 def operators() -> list[psutil.Process]:
