@@ -7,6 +7,7 @@ a cluster takes one of its own from `start_cluster`.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,10 @@ from tests.lab.cluster import Cluster
 from tests.lab.tilt import CHECKOUT, Tilt, extension
 from tests.lab.user import Dev, developer
 
+EXTENSION = ("operator",)  # what it consists of, beside its Tiltfile
 
-@dataclass(slots=True)
+
+@dataclass
 class Lab:
     """Starts what a scenario asks for, and stops all of it at its end."""
 
@@ -51,14 +54,14 @@ class Lab:
         """Return a Tilt that is not started yet, in a project folder of the developer's.
 
         `source` is a scenario's folder, which is copied, or the text of a Tiltfile. The Tiltfile
-        may use CHECKOUT (a variable: the folder of the extension) and CONTEXT.
+        may use CHECKOUT (a variable: where a copy of the extension is) and CONTEXT.
         """
         of = cluster or self.cluster()
         folder = self.dev.mkdir(f"projects/{len(self.tilts)}-{name}")
         if isinstance(source, Path):
             self.dev.copy(source, folder)
             source = (source / "Tiltfile").read_text()
-        head = f"CHECKOUT, CONTEXT = {str(CHECKOUT)!r}, {of.context!r}\n"
+        head = f"CHECKOUT, CONTEXT = {str(self.checkout)!r}, {of.context!r}\n"
         self.dev.write(folder / "Tiltfile", f"{head}allow_k8s_contexts(CONTEXT)\n{source or ''}")
         config = kubeconfig or self.kubeconfig(of)
         made = Tilt(self.dev, folder, self.folder / "logs", config, port=port, env=env)
@@ -66,8 +69,15 @@ class Lab:
         return made
 
     def extension(self, **arguments: object) -> str:
-        """Return the lines of a Tiltfile that load the extension from this checkout."""
-        return extension(CHECKOUT, **arguments)
+        """Return the lines of a Tiltfile that load the extension from `checkout`."""
+        return extension(self.checkout, **arguments)
+
+    @cached_property
+    def checkout(self) -> Path:
+        """A copy of the extension: Tilt restarts the operator when one of its files is edited."""
+        for name in EXTENSION:
+            self.dev.copy(CHECKOUT / name, f"extension/{name}")
+        return self.dev.write("extension/Tiltfile", (CHECKOUT / "Tiltfile").read_text()).parent
 
     def close(self) -> None:
         """Stop every Tilt, then every cluster."""
