@@ -1,20 +1,21 @@
 """When the loop makes a pass: woken, coalesced, throttled, and never ended by an error.
 
 The first wake starts a pass 50 ms later, and later wakes never put it off: a trailing debounce
-starves under load. Passes never overlap; at most two begin within a second. Without any wake there
-is a resync, for what no event told. A pass that fails is made again after a back-off that grows
-and is forgotten by the first success.
+starves under load. Passes never overlap; after a quiet time a few are made as soon as they are
+wanted, since a deployment tells its news bit by bit, and under load they are evenly spaced, so that
+what is shown is never older than one spacing and a pass. Without any wake there is a resync, for
+what no event told. A pass that fails is made again after a back-off that grows and is forgotten by
+the first success.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
 
 COALESCE = 0.05
 """Seconds from the first wake to the pass that answers it."""
 
-WINDOW, PASSES = 1.0, 2
-"""At most so many passes begin within that many seconds."""
+SPACING, BURST = 0.5, 3
+"""Under load a pass begins every so many seconds; so many in a row need not wait after a pause."""
 
 RESYNC = 30.0
 """Seconds after which a pass is made without a wake."""
@@ -33,7 +34,7 @@ class Schedule:
         self._woken = asyncio.Event()
         self._due = 0.0
         self._not_before = 0.0
-        self._begun: deque[float] = deque(maxlen=PASSES)
+        self._paid = 0.0  # a pass costs SPACING seconds; this is the time until which all are paid
         self._failures = 0
 
     def wake(self) -> None:
@@ -58,12 +59,11 @@ class Schedule:
             self._due = self._now()
 
     def _earliest(self) -> float:
-        full = len(self._begun) == PASSES
-        return max(self._not_before, self._begun[0] + WINDOW if full else 0.0)
+        return max(self._not_before, self._paid - (BURST - 1) * SPACING)
 
     async def _pass(self) -> None:
         self._woken.clear()
-        self._begun.append(self._now())
+        self._paid = max(self._paid, self._now()) + SPACING
         try:
             await self._work()
         except Exception as error:  # noqa: BLE001 - no exception ends the loop

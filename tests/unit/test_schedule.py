@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from kubefwd_operator.schedule import BACK_OFF, COALESCE, RESYNC, Schedule
+from kubefwd_operator.schedule import BACK_OFF, BURST, COALESCE, RESYNC, SPACING, Schedule
 
 pytestmark = [pytest.mark.looptime(start=0), pytest.mark.asyncio]
 
@@ -85,9 +85,20 @@ async def test_under_load_two_passes_a_second_are_made_and_no_fewer() -> None:
     passes = Passes()
     async with running(passes) as schedule:
         await ring(schedule.wake, every=0.01, end=20)
-    in_two = [third - first for first, third in zip(passes.begun, passes.begun[2:], strict=False)]
-    assert min(in_two) >= 1 - 1e-9
-    assert 39 <= len(passes.begun) <= 42
+    gaps = [later - sooner for sooner, later in itertools.pairwise(passes.begun)]
+    assert gaps[BURST:] == pytest.approx([SPACING] * len(gaps[BURST:]), abs=1e-6)
+    assert 2 * 20 - 1 <= len(passes.begun) <= 2 * 20 + BURST
+
+
+async def test_after_a_pause_news_in_several_bits_are_each_answered_at_once() -> None:
+    passes = Passes()
+    async with running(passes) as schedule:
+        await until(10)
+        await ring(schedule.wake, every=0.01, end=10.5)
+    soon = [begun - 10 for begun in passes.begun[1:]]
+    assert len([begun for begun in soon if begun < 0.2]) == BURST == 3
+    # The next ones wait, but no wake ever waits longer than one spacing.
+    assert max(later - sooner for sooner, later in itertools.pairwise(soon)) <= SPACING + 1e-9
 
 
 async def test_a_wake_during_a_pass_leads_to_another_and_they_never_overlap() -> None:
