@@ -24,7 +24,7 @@ lab: system $(READY) ## Build the lab's programs into the cache, unless they are
 
 test: lab ## Every tier: unit, contract, e2e
 	@status=0; \
-	$(PYTHON) -m pytest tests/unit tests/contract $(ARGS) || status=1; \
+	$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile tests/unit tests/contract $(ARGS) || status=1; \
 	$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile tests/e2e $(ARGS) || status=1; \
 	exit $$status
 
