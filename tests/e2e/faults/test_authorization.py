@@ -1,6 +1,8 @@
 """Root is not given: the status says what to run, and everything else goes on."""
 
+import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from tests.e2e.faults.told import answers, condition, ready
@@ -14,6 +16,18 @@ def sound(dev: Dev) -> Iterator[None]:
     yield
     dev.answer_with(dev.password)
     dev.sudoers()
+
+
+@pytest.fixture
+def no_sudo(dev: Dev) -> Iterator[None]:
+    """Hide every sudo of the place, which is a namespace of this module's own."""
+    places = [Path(folder, "sudo") for folder in ("/usr/bin", "/usr/local/bin")]
+    hidden = [place for place in places if place.exists()]
+    for place in hidden:
+        subprocess.run(["mount", "--bind", "/dev/null", place], check=True)
+    yield
+    for place in hidden:
+        subprocess.run(["umount", place], check=True)
 
 
 def test_a_wrong_password_is_not_asked_for_again_until_refresh(
@@ -84,3 +98,20 @@ def test_a_developer_who_may_not_use_sudo_is_told_so(start: Callable[..., Tilt],
     dev.sudoers()
     tilt.click("kubefwd:refresh")
     answers("web.storefront")
+
+
+def test_without_any_sudo_the_helper_itself_is_what_to_run(
+    start: Callable[..., Tilt], no_sudo: None
+) -> None:
+    tilt = start()
+    message = condition(tilt, "HelperReady", "WaitingForAuthorization")
+    assert "become root in any terminal" in message
+    (line,) = [line for line in message.splitlines() if line.startswith("/usr/bin/python3 ")]
+    # The test is root already, as a person would be after `su`.
+    become_root = subprocess.Popen(["sh", "-c", line], start_new_session=True)
+    try:
+        answers("web.storefront", "ledger.billing")
+    finally:
+        tilt.stop()
+        become_root.terminate()
+        become_root.wait(60)
