@@ -8,8 +8,8 @@ import pytest
 from tests.e2e.faults.told import NAMESPACES, answers, condition, ready
 from tests.lab.cluster import Cluster
 from tests.lab.eventual import eventually
+from tests.lab.exec_plugin import ExecPlugin
 from tests.lab.fixtures import Lab
-from tests.lab.plugin import ExecPlugin
 from tests.lab.tilt import Tilt
 from tests.lab.user import Dev
 
@@ -43,10 +43,10 @@ def test_a_cluster_that_is_restarted_is_found_again(
 def test_an_exec_plugin_that_fails_then_works(
     start: Callable[..., Tilt], lab: Lab, cluster: Cluster, dev: Dev
 ) -> None:
-    plugin = ExecPlugin(dev, cluster)
-    plugin.give(expires_in=25)
+    plugin = ExecPlugin(dev.mkdir("plugin"))
+    plugin.give_token(cluster.token("admin"), lives=25)
     made = cluster.folder / "kubeconfig-plugin"
-    config = cluster.write_kubeconfig(made, credentials=plugin.user)
+    config = cluster.write_kubeconfig(made, credentials=plugin.user())
     tilt = start(kubeconfig=dev.write(".kube/plugin", config.read_text(), mode=0o600))
     answers("web.storefront", "ledger.billing")
     plugin.fail("the login has expired: run `corp login`")
@@ -64,8 +64,7 @@ def test_an_exec_plugin_that_fails_then_works(
     message = eventually(told)
     assert "corp login" in message
 
-    plugin.give()
-    plugin.work()
+    plugin.give_token(cluster.token("admin"))
     tilt.click("kubefwd:refresh")
     answers("web.storefront", "ledger.billing")
     ready(tilt)

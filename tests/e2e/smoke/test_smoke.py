@@ -9,9 +9,9 @@ import pytest
 from tests.lab import tools
 from tests.lab.cluster import Cluster
 from tests.lab.eventual import eventually
+from tests.lab.exec_plugin import ExecPlugin
 from tests.lab.fixtures import Lab
 from tests.lab.page import page
-from tests.lab.plugin import ExecPlugin
 from tests.lab.proc import Server, free_port, listening
 from tests.lab.servers import pattern
 from tests.lab.tilt import Tilt
@@ -100,8 +100,9 @@ def test_the_real_page_shows_the_resources(tilt: Tilt) -> None:
 
 
 def test_an_exec_plugin_counts_its_calls_and_fails_when_told(dev: Dev, cluster: Cluster) -> None:
-    plugin = ExecPlugin(dev, cluster)
-    written = cluster.write_kubeconfig(cluster.folder / "exec", credentials=plugin.user)
+    plugin = ExecPlugin(dev.mkdir("plugin"))
+    plugin.give_token(cluster.token("admin"))
+    written = cluster.write_kubeconfig(cluster.folder / "exec", credentials=plugin.user())
     config = dev.write(".kube/exec", written.read_text())
     command = [tools.path("kubectl"), "--kubeconfig", config, "get", "namespaces"]
     assert "storefront" in dev.run(*command).stdout
@@ -110,7 +111,7 @@ def test_an_exec_plugin_counts_its_calls_and_fails_when_told(dev: Dev, cluster: 
     failed = dev.run(*command, check=False)
     assert failed.returncode
     assert "the login has expired" in failed.stderr
-    plugin.work()
+    plugin.give_token(cluster.token("admin"))
     assert "storefront" in dev.run(*command).stdout
 
 
