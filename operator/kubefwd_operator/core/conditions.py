@@ -33,6 +33,7 @@ INFORMATIONAL = frozenset(
         Reason.NO_PODS,
         Reason.POD_FAILING,
         Reason.NOT_FORWARDABLE,
+        Reason.NAME_CONTESTED,
         Reason.NAME_ELSEWHERE,
         Reason.NAME_REFUSED,
         Reason.SHADOWS_PUBLIC_NAME,

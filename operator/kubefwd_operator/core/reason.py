@@ -38,6 +38,7 @@ class Reason(StrEnum):
     PORT_TAKEN = "PortTaken"
     ADDRESS_TAKEN = "AddressTaken"
     NAME_TAKEN = "NameTaken"
+    NAME_CONTESTED = "NameContested"
     NAME_REFUSED = "NameRefused"
     NAME_ELSEWHERE = "NameElsewhere"
     SHADOWS_PUBLIC_NAME = "ShadowsPublicName"

@@ -13,7 +13,6 @@ import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 from weakref import WeakValueDictionary
 
 from kubefwd_operator.core.errors import HelperError, HelperGone, HelperRefused
@@ -43,11 +42,20 @@ class Withheld:
 
 
 @dataclass(frozen=True, slots=True)
+class Contested:
+    """A name that the helper wrote and another instance, `by`, waits for."""
+
+    name: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class HostsOutcome:
     """What became of a `hosts` request. `changed` is False when the file was so already."""
 
     withheld: tuple[Withheld, ...] = ()
     changed: bool = False
+    contested: tuple[Contested, ...] = ()
 
 
 class Helper:
@@ -181,10 +189,16 @@ def _number(answer: Answer, key: str) -> int:
 
 
 def _outcome(answer: Answer) -> HostsOutcome:
-    rows = answer.body.get("withheld")
-    held = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-    return HostsOutcome(tuple(map(_withheld, held)), answer.body.get("changed") is True)
+    return HostsOutcome(
+        tuple(
+            Withheld(*row) for row in _rows(answer, "withheld", "name", "ip", "reason", "message")
+        ),
+        answer.body.get("changed") is True,
+        tuple(Contested(*row) for row in _rows(answer, "contested", "name", "by")),
+    )
 
 
-def _withheld(row: dict[str, Any]) -> Withheld:
-    return Withheld(*(str(row.get(key, "")) for key in ("name", "ip", "reason", "message")))
+def _rows(answer: Answer, name: str, *keys: str) -> list[tuple[str, ...]]:
+    rows = answer.body.get(name)
+    found = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    return [tuple(str(row.get(key, "")) for key in keys) for row in found]

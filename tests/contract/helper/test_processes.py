@@ -333,6 +333,11 @@ def test_a_name_stays_with_the_first_and_passes_on_at_its_end(machine: Machine) 
         ("web.shop.svc.cluster.local", "held-by-instance"),
     }
     assert f"{ip} api.shop ".encode() in machine.hosts.read_bytes()
+    told = rivals.first.connection.hosts(entry(rivals.first.ip, "web", bare=True))["contested"]
+    assert {(one["name"], one["by"]) for one in told} == {
+        (name, f"{NOBODY}.tilt-10350")
+        for name in ("web.shop", "web.shop.svc", "web.shop.svc.cluster.local")
+    }
     rivals.first.connection.ask("bye")
     assert rivals.second.hosts(entry(ip, "web"), entry(ip, "api"))["withheld"] == []
     rivals.second.ask("bye")
@@ -356,8 +361,9 @@ def test_it_serves_as_many_listeners_as_a_large_cluster_has(machine: Machine) ->
 def test_a_full_hosts_request_is_answered(machine: Machine) -> None:
     running = Running(machine)
     entries = [entry(running.ip, f"service-{n}") for n in range(4096)]
-    assert running.connection.hosts(*entries) == {"ok": True, "changed": True, "withheld": []}
-    assert running.connection.hosts() == {"ok": True, "changed": True, "withheld": []}
+    done = {"ok": True, "changed": True, "withheld": [], "contested": []}
+    assert running.connection.hosts(*entries) == done
+    assert running.connection.hosts() == done
     assert machine.hosts.read_bytes() == running.before
 
 

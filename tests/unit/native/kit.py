@@ -30,7 +30,7 @@ from kubefwd_operator.core.model import (
 )
 from kubefwd_operator.core.names import HostsEntry
 from kubefwd_operator.engines.native.client import reset_on_close
-from kubefwd_operator.privileged.channel import HostsOutcome, Withheld
+from kubefwd_operator.privileged.channel import Contested, HostsOutcome, Withheld
 
 CLUSTER = ClusterRef("/config", "lab", "lab")
 SECOND = 0.1  # what the endpoint's "one second for the other direction" takes here
@@ -119,6 +119,7 @@ class Helper:
         self.entries: list[tuple[HostsEntry, ...]] = []
         self.refuse: dict[object, str] = {}
         self.withhold: dict[str, str] = {}
+        self.waiting: dict[str, str] = {}
         self.log: list[str] = []
         self.gone = False
         self.shift = 20000  # low ports belong to root
@@ -152,7 +153,8 @@ class Helper:
             for name in self.withhold
             if name == entry.service
         ]
-        return HostsOutcome(tuple(withheld), changed=True)
+        contested = tuple(Contested(name, by) for name, by in self.waiting.items())
+        return HostsOutcome(tuple(withheld), changed=True, contested=contested)
 
     def die(self) -> None:
         """What the end of the helper does: everything is undone."""

@@ -292,6 +292,20 @@ async def test_a_name_that_is_withheld_is_that_services_problem(
     await eventually(lambda: "web" in stage.service().names)
 
 
+async def test_a_name_that_another_instance_waits_for_is_told_at_the_next_resync(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "RESYNC", 0.05)
+    await stage.forwarded(service("web", pod("web-1")))
+    assert stage.reasons() == []
+    stage.helper.waiting["web"] = "1000.tilt-2"
+    await eventually(lambda: stage.reasons() == [Reason.NAME_CONTESTED])
+    assert stage.shows(ServiceState.READY)
+    assert "web" in stage.service().names
+    stage.helper.waiting.clear()
+    await eventually(lambda: stage.reasons() == [])
+
+
 async def test_hosts_that_cannot_be_written_are_the_engines_problem(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

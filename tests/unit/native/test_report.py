@@ -12,7 +12,7 @@ from kubefwd_operator.engines.native import report
 from kubefwd_operator.engines.native.bindings import Bound
 from kubefwd_operator.engines.native.leases import assign, leases
 from kubefwd_operator.engines.native.plan import plan
-from kubefwd_operator.privileged.channel import Withheld
+from kubefwd_operator.privileged.channel import Contested, Withheld
 
 WAITING = Problem(Reason.WAITING_FOR_AUTHORIZATION, "wait")
 TAKEN = Problem(Reason.PORT_TAKEN, "taken")
@@ -28,6 +28,7 @@ def shown(
     listens: bool = True,
     named: bool = True,
     withheld: str = "",
+    contested: str = "",
     refused: bool = False,
     hosts_problem: Problem | None = None,
     failing: str = "",
@@ -42,6 +43,7 @@ def shown(
         withheld=(Withheld(withheld, placed.addresses[0], "held-by-user", "yours"),)
         if withheld
         else (),
+        contested=(Contested(contested, "1000.tilt-2"),) if contested else (),
         refused=MappingProxyType(dict.fromkeys(planned.listen, TAKEN)) if refused else None,
         hosts_problem=hosts_problem,
     )
@@ -99,6 +101,17 @@ EMPTY = service("web")
         ),
         pytest.param(
             shown(UP, withheld="web"), "Ready", (80,), LONG, ["NameTaken"], id="one name taken"
+        ),
+        pytest.param(
+            shown(UP, contested="web.shop-a"),
+            "Ready",
+            (80,),
+            ("web", *LONG),
+            ["NameContested"],
+            id="another instance waits for a name",
+        ),
+        pytest.param(
+            shown(UP, contested="api"), "Ready", (80,), ("web", *LONG), [], id="a name of others"
         ),
         pytest.param(shown(UP, named=False), "Waiting", (80,), (), [], id="not named yet"),
         pytest.param(

@@ -75,7 +75,8 @@ class FakeHelper:
             for one in entries
             if one["service"] == "localhost"
         ]
-        return {"withheld": withheld, "changed": True}, []
+        contested = [{"name": one["service"], "by": "7.other"} for one in entries if one["bare"]]
+        return {"withheld": withheld, "changed": True, "contested": contested}, []
 
     def _heartbeat(self) -> Any:
         return {}, []

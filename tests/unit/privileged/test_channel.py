@@ -14,7 +14,7 @@ from tests.unit.privileged.talk import IP, TalksToHelper, free_port
 
 from kubefwd_operator.core.errors import HelperGone, HelperRefused
 from kubefwd_operator.core.names import HostsEntry
-from kubefwd_operator.privileged.channel import SILENT_BEATS, Helper
+from kubefwd_operator.privileged.channel import SILENT_BEATS, Contested, Helper
 
 LOG = logging.getLogger("test")
 
@@ -68,6 +68,11 @@ async def test_a_helper_of_another_version_is_refused() -> None:
     assert refused.value.code == "version"
     pair.helper.close()
     pair.fake.connection.close()
+
+
+async def test_who_waits_for_a_name_is_passed_on(pair: Pair) -> None:
+    entries = [HostsEntry(IP, "web", "shop", bare=True), HostsEntry(IP, "api", "shop")]
+    assert (await pair.helper.hosts(entries)).contested == (Contested("web", "7.other"),)
 
 
 async def test_hosts_entries_travel_with_every_field(pair: Pair) -> None:

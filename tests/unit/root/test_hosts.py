@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubefwd_operator.root.helper import hosts as module
-from kubefwd_operator.root.helper.hosts import MAX_WITHHELD, Hosts, block, holders, without
+from kubefwd_operator.root.helper.hosts import MAX_TOLD, Hosts, block, holders, waiting, without
 from kubefwd_operator.root.helper.ledger import Ledger
 from kubefwd_operator.root.helper.names import HostsEntry, spell
 from kubefwd_operator.root.helper.protocol import MAX_LINE, Refusal
@@ -122,7 +122,7 @@ def test_a_name_is_withheld_alone(
 ) -> None:
     lines, withheld = block([entry], ME, held, ("box",))
     assert [(one["name"], one["reason"]) for one in withheld] == reasons
-    words = lines.split()
+    words = [word for line in lines.split(b"\n") for word in line.split(b"#")[0].split()]
     assert all(name.encode() not in words for name, _ in reasons)
     assert f"{entry.service}.{entry.namespace}.svc.cluster.local".encode() in words
 
@@ -142,7 +142,7 @@ def test_the_answer_stays_below_the_limit_of_a_line() -> None:
     entry = HostsEntry("127.18.100.100", "s" * 63, "n" * 63, "p" * 63, bare=True)
     entries = [entry._replace(ip=f"127.18.{n // 200}.{n % 200 + 1}") for n in range(4096)]
     _, withheld = block(entries, ME, dict.fromkeys(spell(entry), "9" * 10 + "." + "i" * 32), ())
-    assert len(withheld) == MAX_WITHHELD
+    assert len(withheld) == MAX_TOLD
     assert len(json.dumps({"id": 1 << 52, "withheld": withheld})) < MAX_LINE - 100
 
 
@@ -184,14 +184,48 @@ def test_two_owners_have_two_blocks_and_the_first_keeps_the_name(
     theirs = _make(tmp_path, OTHER)
     file.write_bytes(b"10.0.0.1 x")
     mine.replace([WEB])
-    _, withheld = theirs.replace([WEB._replace(ip="127.18.0.4")])
+    _, withheld, _ = theirs.replace([WEB._replace(ip="127.18.0.4")])
     assert {one["reason"] for one in withheld} == {"held-by-instance"}
     assert ME in withheld[0]["message"]
     mine.remove()
-    changed, withheld = theirs.replace([WEB._replace(ip="127.18.0.4")])
-    assert (changed, withheld) == (True, [])
+    assert theirs.replace([WEB._replace(ip="127.18.0.4")]) == (True, [], [])
     theirs.remove()
     assert file.read_bytes() == b"10.0.0.1 x"
+
+
+def test_the_holder_of_a_name_learns_who_waits_for_it(
+    mine: Hosts, file: Path, tmp_path: Path
+) -> None:
+    theirs = _make(tmp_path, OTHER)
+    assert mine.replace([WEB]) == (True, [], [])
+    wanted = [WEB._replace(ip="127.18.0.4"), WEB._replace(ip="127.18.0.5", namespace="two")]
+    assert theirs.replace(wanted)[2] == []
+    assert b"127.18.0.5 web.two " in file.read_bytes()
+    assert holders(file.read_bytes())["web"] == ME
+    again = mine.replace([WEB])
+    assert again == (False, [], [{"name": name, "by": OTHER} for name in spell(WEB)])
+    theirs.replace([])
+    assert mine.replace([WEB]) == (False, [], [])
+    mine.remove()
+    assert file.read_bytes() == b"127.0.0.1 localhost\n"
+
+
+@pytest.mark.parametrize(
+    "content, found",
+    [
+        pytest.param(
+            f"# waits for a b.c # kubefwd-operator:{ME}\n", {"a": ME, "b.c": ME}, id="two"
+        ),
+        pytest.param("# waits for a\n", {}, id="a comment of the user's"),
+        pytest.param(f"# waits for \xe9 # kubefwd-operator:{ME}\n", {}, id="not a name"),
+        pytest.param(
+            f"10.0.0.1 x # waits for a # kubefwd-operator:{ME}\n", {}, id="not at the start"
+        ),
+    ],
+)
+def test_who_waits_for_a_name(content: str, found: dict[str, str]) -> None:
+    assert waiting(content.encode()) == found
+    assert without(content.encode(), lambda owner: owner == OTHER) == content.encode()
 
 
 def test_owner_mode_and_attributes_are_kept(mine: Hosts, file: Path) -> None:
@@ -241,7 +275,7 @@ def test_a_change_by_somebody_else_meanwhile_is_not_lost(
             file.write_bytes(b"10.0.0.9 web\n")
 
     monkeypatch.setattr(os, "fsync", fsync)
-    _, withheld = mine.replace([WEB])
+    _, withheld, _ = mine.replace([WEB])
     assert file.read_bytes().endswith(b"10.0.0.9 web\n")
     assert [one["name"] for one in withheld] == ["web"]
 

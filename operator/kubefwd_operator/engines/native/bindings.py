@@ -20,7 +20,7 @@ from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines.native.listener import Listener
 from kubefwd_operator.engines.native.picker import Target
 from kubefwd_operator.engines.native.plan import Place, Plan, steps
-from kubefwd_operator.privileged.channel import HostsOutcome, Withheld
+from kubefwd_operator.privileged.channel import Contested, HostsOutcome, Withheld
 
 PIPELINE = 64
 """Requests that are under way at once; each answer carries a descriptor, whose number in flight
@@ -58,6 +58,7 @@ class Bound:
     places: frozenset[Place] = frozenset()
     published: Published = _NOTHING
     withheld: tuple[Withheld, ...] = ()
+    contested: tuple[Contested, ...] = ()
     refused: Mapping[Place, Problem] | None = None
     hosts_problem: Problem | None = None
 
@@ -110,13 +111,14 @@ class Bindings:
     async def name(self, plan: Plan, desired: Desired, *, retry: bool) -> None:
         """Write all names in one update, if there is anything new to write. Raises HelperGone.
 
+        A retry writes them anyhow: somebody may have replaced the file, or wait for a name.
         Only addresses that are leased to us can be named: those that listen, or are named already.
         """
         ours = {ip for ip, _ in self._listeners} | self._named
         placed = [kept for each in plan.placed if (kept := _within(each, ours)).addresses]
         published = publish(placed, desired)
-        tried_again = retry and bool(self._bound.withheld or self._bound.hosts_problem)
-        if published.entries == self._bound.published.entries and not tried_again:
+        again = retry and bool(published.entries or self._bound.hosts_problem)
+        if published.entries == self._bound.published.entries and not again:
             self._bound = replace(self._bound, published=published)
             return
         await self._write(published)
@@ -180,7 +182,9 @@ class Bindings:
             self._bound = replace(self._bound, hosts_problem=_problem(error))
             return
         self._named = frozenset(entry.ip for entry in published.entries)
-        self._bound = Bound(published=published, withheld=outcome.withheld)
+        self._bound = Bound(
+            published=published, withheld=outcome.withheld, contested=outcome.contested
+        )
 
 
 async def _all(actions: Iterable[Coroutine[object, object, None]]) -> None:

@@ -65,7 +65,8 @@ def _forwarded(outlook: Outlook, placed: Placed, bound: Bound, pods: list[Proble
     names, withheld = _names(outlook.key, placed, bound)
     refused = _refused(outlook.places, bound)
     published = bound.published.problems.get(outlook.key, ())
-    problems = (*pods, *refused, *withheld, *published, *outlook.notes)
+    contested = _contested(names, bound)
+    problems = (*pods, *refused, *withheld, *contested, *published, *outlook.notes)
     nameless = not names and not bound.hosts_problem
     if outlook.places and (not ports or nameless):
         state = ServiceState.FAILED if refused or withheld else ServiceState.WAITING
@@ -93,6 +94,17 @@ def _names(key: ServiceKey, placed: Placed, bound: Bound) -> tuple[tuple[str, ..
             f"{each.name}: {each.message}{_REMEDIES.get(each.reason, '')}",
         )
         for each in lost
+    ]
+
+
+def _contested(names: tuple[str, ...], bound: Bound) -> list[Problem]:
+    return [
+        Problem(
+            Reason.NAME_CONTESTED,
+            f"{each.name}: {each.by} waits for it too, and gets it when this Tilt ends.",
+        )
+        for each in bound.contested
+        if each.name in names
     ]
 
 

@@ -2,6 +2,7 @@
 
 Each of our lines ends in a mark with its owner, and new ones go to the top of the file: so taking
 them out again gives back the same bytes, whatever the user wrote meanwhile and however it ends.
+Names that another owner holds are in a comment of the block, so that the holder learns who waits.
 The file is replaced by rename; where that is impossible (a bind mount) it is written in place,
 after the whole text has gone to a journal, from which the next edit finishes a torn write.
 """
@@ -18,11 +19,12 @@ from .ledger import Ledger
 from .names import HostsEntry, refused, spell
 from .protocol import Refusal
 
-Withheld = list[dict[str, str]]
+Told = list[dict[str, str]]
 _MARK = re.compile(rb"# kubefwd-operator:([0-9]{1,10}\.[a-z0-9-]{1,32})\r?$")
+_WAITING = re.compile(rb"(?m)^# waits for ([a-z0-9. -]+) # kubefwd-operator:([0-9.a-z-]+)$")
 _NO_RENAME = {errno.EBUSY, errno.EROFS, errno.EACCES, errno.EPERM, errno.EXDEV}
 _JOURNAL_SECONDS = 5  # a file written later than this after its journal was written by others
-MAX_WITHHELD = 1500  # keeps the answer below 1 MiB
+MAX_TOLD = 1500  # keeps the answer below 1 MiB
 
 
 def owner_of(line: bytes) -> str:
@@ -48,26 +50,34 @@ def holders(content: bytes) -> dict[str, str]:
     return held
 
 
+def waiting(content: bytes) -> dict[str, str]:
+    """Return which owner waits for each name that another one holds."""
+    found = _WAITING.findall(content)
+    return {name: owner.decode() for names, owner in found for name in names.decode().split()}
+
+
 def block(
     entries: Sequence[HostsEntry], owner: str, held: dict[str, str], machine: Sequence[str]
-) -> tuple[bytes, Withheld]:
+) -> tuple[bytes, Told]:
     """Build this owner's lines, and tell which names are withheld, and why."""
     lines: list[str] = []
-    withheld: Withheld = []
+    withheld: Told = []
     seen: set[tuple[str, str]] = set()
     for entry in entries:
-        names = []
+        names, waits = [], []
         for name in spell(entry):
             why = _objection(name, held, machine, (name, entry.ip) in seen)
             if why:
                 withheld.append({"name": name, "ip": entry.ip, **why})
+                waits += [name] if why["reason"] == "held-by-instance" else []
             else:
                 names.append(name)
                 seen.add((name, entry.ip))
         # The twin answers look-ups of IPv6 addresses, which would else go out to the network.
         ips = (entry.ip, f"::ffff:{entry.ip}") if names else ()
         lines += [f"{ip} {' '.join(names)} # kubefwd-operator:{owner}\n" for ip in ips]
-    return "".join(lines).encode(), withheld[:MAX_WITHHELD]
+        lines += [f"# waits for {' '.join(waits)} # kubefwd-operator:{owner}\n"] if waits else []
+    return "".join(lines).encode(), withheld[:MAX_TOLD]
 
 
 def _objection(
@@ -90,21 +100,27 @@ class Hosts:
     def __init__(self, path: str, ledger: Ledger) -> None:
         self.path, self.ledger, self._journal = path, ledger, f"{ledger.folder}/hosts.journal"
 
-    def replace(self, entries: Sequence[HostsEntry]) -> tuple[bool, Withheld]:
-        """Make the owner's block hold `entries`. Return whether it changed, what is not in."""
+    def replace(self, entries: Sequence[HostsEntry]) -> tuple[bool, Told, Told]:
+        """Make the owner's block hold `entries`.
+
+        Return whether it changed, what is not in, and what is in that another owner waits for.
+        """
         host = socket.gethostname().lower()
-        withheld: Withheld = []
+        withheld: Told = []
+        contested: Told = []
 
         def change(content: bytes) -> bytes:
             rest = without(content, self._ours)
             lines, withheld[:] = block(
                 entries, self.ledger.owner, holders(rest), (host, host.split(".")[0])
             )
+            held, waits = holders(lines), waiting(rest)
+            contested[:] = [{"name": name, "by": waits[name]} for name in held if name in waits]
             ours = [line for line in content.split(b"\n") if self._ours(owner_of(line))]
             # Equal, wherever it stands: nothing is to be done.
             return content if lines.split(b"\n")[:-1] == ours else lines + rest
 
-        return self._edit(change), withheld
+        return self._edit(change), withheld, contested[: MAX_TOLD - len(withheld)]
 
     def remove(self) -> None:
         """Take the owner's block out."""

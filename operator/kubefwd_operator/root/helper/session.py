@@ -68,10 +68,11 @@ class Session:
         for ip in ips:
             if self._ledger.holder(ip) != self._ledger.owner:
                 raise Refusal("foreign", f"{ip} is not leased to this instance.")
-        changed, withheld = self._file.replace(wanted)
+        changed, withheld, contested = self._file.replace(wanted)
         self._listeners.name(ips)
-        syslog.syslog(f"{self._ledger.owner}: hosts, {len(wanted)} entries, changed: {changed}")
-        return {"changed": changed, "withheld": withheld}
+        if changed:
+            syslog.syslog(f"{self._ledger.owner}: hosts, {len(wanted)} entries")
+        return {"changed": changed, "withheld": withheld, "contested": contested}
 
     def _heartbeat(self) -> None:
         pass
