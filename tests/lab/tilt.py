@@ -74,6 +74,11 @@ class Tilt:
         return "tilt-default" if self.port == 10350 else f"tilt-{self.port}"
 
     @property
+    def home(self) -> Path:
+        """The home of whoever runs it, where it keeps its kubeconfig and certificates."""
+        return self.dev.home
+
+    @property
     def instance(self) -> str:
         """The operator's instance id under this Tilt."""
         return f"tilt-{self.port}"

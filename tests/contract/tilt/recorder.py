@@ -11,15 +11,30 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import aiohttp
 from aiohttp import web
-from tests.contract.tilt.peer import Tilt
+from tests.lab.api import Api
 from tests.lab.proc import Server, free_port, listening
 
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 HOP = frozenset({"connection", "transfer-encoding", "content-length", "content-encoding", "host"})
 NOT_ADDED = ("Content-Type", "User-Agent", "Accept-Encoding")
+
+
+class Tilt(Protocol):
+    """A Tilt that is up: the lab's, or one beside which an operator is started."""
+
+    port: int
+    folder: Path
+
+    @property
+    def home(self) -> Path: ...
+    @property
+    def context(self) -> str: ...
+    @property
+    def api(self) -> Api: ...
 
 
 @dataclass(frozen=True, slots=True)
