@@ -201,13 +201,17 @@ class IsolatedModules:
         return float(given or self._config.getini("timeout") or 600) + GRACE
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
+    def pytest_runtest_protocol(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> bool | None:
         if not item.get_closest_marker("isolated") or unavailable():
             return None
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         for report in self._reports(item):
             item.ihook.pytest_runtest_logreport(report=report)
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        # What an ordinary test before this one has left standing for it is not for the next one.
+        item.session._setupstate.teardown_exact(nextitem)
         return True
 
     def _reports(self, item: pytest.Item) -> list[pytest.TestReport]:

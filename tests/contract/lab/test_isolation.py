@@ -140,3 +140,12 @@ def test_leaves_one():
         if file.exists()  # it may end while we look
     ]
     assert not [words for words in everyone if b"4321.5" in words]
+
+
+def test_ordinary_tests_before_and_after_an_isolated_module_are_set_up(tmp_path: Path) -> None:
+    for name, head in (("a/test_1", ""), ("a/test_2", HEAD), ("b/test_3", "")):
+        file = tmp_path / f"{name}.py"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(f"{head}def test_fine(): pass\n")
+    counts, output = run(tmp_path, "")
+    assert counts == {"passed": 3}, output
