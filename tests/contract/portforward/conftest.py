@@ -99,9 +99,9 @@ class Forwarding:
         return found[0] if found else None
 
     def endpoints(self) -> int:
-        """How many endpoints the catalog knows for the first service."""
+        """How many ready endpoints the catalog knows for the first service."""
         (service, *_) = self.catalog.seen().namespaces[self.namespace].services
-        return len(service.endpoints)
+        return sum(endpoint.ready for endpoint in service.endpoints)
 
     async def ready(self, name: str = "web") -> tuple[str, int]:
         """Wait until a service is forwarded; return where its first port listens."""
