@@ -2,6 +2,7 @@
 
 http     GET /                    JSON: pod, namespace, service (its `app` label), uid, port, host
          GET /bytes/N             N bytes, the same in every run; header X-Sha256
+         GET /stream/N            N bytes, made as they are sent
          POST /hash               {"length", "sha256"} of the body
          GET /drip?bytes=&seconds=   a body of that length, spread over that time
          GET /slow?seconds=       answers as / does, that much later
@@ -95,6 +96,7 @@ class Http:
             [
                 web.get("/", self.root),
                 web.get("/bytes/{length}", self.bytes),
+                web.get("/stream/{length}", self.stream),
                 web.post("/hash", self.hash),
                 web.get("/drip", self.drip),
                 web.get("/slow", self.slow),
@@ -123,6 +125,14 @@ class Http:
     async def bytes(self, request: web.Request) -> web.StreamResponse:
         body = pattern(int(request.match_info["length"]))
         return web.Response(body=body, headers={"X-Sha256": hashlib.sha256(body).hexdigest()})
+
+    async def stream(self, request: web.Request) -> web.StreamResponse:
+        length = int(request.match_info["length"])
+        response = web.StreamResponse(headers={"Content-Length": str(length)})
+        await response.prepare(request)
+        for start in range(0, length, len(PATTERN)):
+            await response.write(PATTERN[: length - start])
+        return response
 
     async def hash(self, request: web.Request) -> web.Response:
         digest, length = hashlib.sha256(), 0

@@ -1,0 +1,47 @@
+"""When and on what something was measured. Nothing in it names this machine or its folders."""
+
+import datetime as dt
+import os
+import platform
+import re
+import subprocess
+
+from tests.lab import tools
+from tests.lab.api import Json
+
+from kubefwd_operator import __version__
+
+_VERSION = re.compile(r"v?\d+\.\d+\.\d+[\w.+-]*")
+_ASK = {
+    "tilt": ("version",),
+    "kube-apiserver": ("--version",),
+    "kubectl": ("version", "--client"),
+    "kwok": ("--version",),
+}
+
+
+def load() -> list[float]:
+    """Return the load averages of 1, 5 and 15 minutes."""
+    return [round(each, 2) for each in os.getloadavg()]
+
+
+def about() -> Json:
+    """Return date, cores, kernel and versions."""
+    return {
+        "date": dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "cores": os.cpu_count(),
+        "machine": platform.machine(),
+        "kernel": f"{platform.system()} {platform.release()}",
+        "versions": {
+            "kubefwd-operator": __version__,
+            "python": platform.python_version(),
+            **{name: _version(name, arguments) for name, arguments in _ASK.items()},
+        },
+    }
+
+
+def _version(name: str, arguments: tuple[str, ...]) -> str:
+    command = [tools.tilt_path() if name == "tilt" else tools.path(name), *arguments]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    found = _VERSION.search(ran.stdout + ran.stderr)
+    return found[0] if found else "unknown"
