@@ -184,7 +184,10 @@ class Machine:
         for process in self.processes:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=30)
+            try:
+                process.communicate(timeout=30)
+            finally:
+                process.kill()
 
 
 def gone(*pids: int) -> bool:

@@ -137,13 +137,19 @@ def test_a_signal_to_end_undoes_everything_without_the_guardian(
 ) -> None:
     running = Running(machine, linger=300)
     os.kill(running.guardian, signal.SIGSTOP)
+    machine.stack.callback(_go_on, running.guardian)
     os.kill(running.worker, number)
     assert running.connection.read() is None
     eventually(running.clean)
     assert not listens(running.ip, 8080)
-    os.kill(running.guardian, signal.SIGCONT)
+    _go_on(running.guardian)
     eventually(running.ended)
     assert running.process.returncode == 0
+
+
+def _go_on(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)
 
 
 @pytest.mark.parametrize("name", ["worker", "guardian"])
