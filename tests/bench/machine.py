@@ -5,12 +5,12 @@ import os
 import platform
 import re
 import subprocess
+from pathlib import Path
 
 from tests.lab import tools
 from tests.lab.api import Json
 
-from kubefwd_operator import __version__
-
+VERSION_FILE = Path(__file__).parents[2] / "operator/kubefwd_operator/__init__.py"
 _VERSION = re.compile(r"v?\d+\.\d+\.\d+[\w.+-]*")
 _ASK = {
     "tilt": ("version",),
@@ -33,7 +33,7 @@ def about() -> Json:
         "machine": platform.machine(),
         "kernel": f"{platform.system()} {platform.release()}",
         "versions": {
-            "kubefwd-operator": __version__,
+            "kubefwd-operator": re.findall(r'"(.+)"', VERSION_FILE.read_text())[-1],
             "python": platform.python_version(),
             **{name: _version(name, arguments) for name, arguments in _ASK.items()},
         },

@@ -3,6 +3,7 @@
 Sockets are used as they are: a client library's own time would be most of a short answer's.
 """
 
+import os
 import socket
 import threading
 import time
@@ -30,17 +31,30 @@ def wait(condition: Callable[[], object], what: str, period: float = 0.003) -> f
 # --- HTTP --------------------------------------------------------------------------------------
 
 
-def request(host: str, path: str = "/", *, close: bool = True) -> bytes:
+def request(host: str, path: str = "/") -> bytes:
     """Return the bytes of a GET."""
-    more = "Connection: close\r\n" if close else ""
-    return f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{more}\r\n".encode()
+    return f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
 
 
-def ask(address: Address, path: str = "/", timeout: float = PATIENCE) -> bytes:
-    """GET on a connection of its own; return the whole answer, head included."""
+def whole(connection: socket.socket, begun: bytes = b"") -> bytes:
+    """Read one answer to `GET /` to its end, which is the end of its JSON.
+
+    Not until the server closes: whoever carries the bytes may take a second for that
+    (facts/portforward), and no browser waits for it.
+    """
+    while not begun.endswith(b"}"):
+        more = connection.recv(65536)
+        if not more:
+            raise ConnectionError("the answer was cut")
+        begun += more
+    return begun
+
+
+def ask(address: Address, timeout: float = PATIENCE) -> bytes:
+    """`GET /` on a connection of its own; return the whole answer, head included."""
     with socket.create_connection(address, timeout) as connection:
-        connection.sendall(request(address[0], path))
-        return b"".join(iter(lambda: connection.recv(65536), b""))
+        connection.sendall(request(address[0]))
+        return whole(connection)
 
 
 def answers(address: Address) -> bool:
@@ -56,25 +70,24 @@ def first_byte(address: Address) -> float:
     began = time.perf_counter()
     with socket.create_connection(address, PATIENCE) as connection:
         connection.sendall(request(address[0]))
-        assert connection.recv(1)
+        begun = connection.recv(1)
         took = time.perf_counter() - began
-        while connection.recv(65536):
-            pass
+        whole(connection, begun)
     return took
 
 
 def download(address: Address, length: int) -> float:
     """Return the megabytes per second of a body of that length, from its first byte to its last."""
-    buffer, read = bytearray(1 << 20), 0
+    buffer = bytearray(1 << 20)
     with socket.create_connection(address, PATIENCE) as connection:
         connection.sendall(request(address[0], f"/stream/{length}"))
         read = connection.recv_into(buffer)
         began = time.perf_counter()
-        while got := connection.recv_into(buffer):
+        while read < length:
+            got = connection.recv_into(buffer)
+            assert got, f"cut after {read} bytes of {length}"
             read += got
-        took = time.perf_counter() - began
-    assert length <= read < length + 1000, f"{read} bytes of {length}"
-    return length / took / 1e6
+        return length / (time.perf_counter() - began) / 1e6
 
 
 def keep_alive(address: Address, connections: int, seconds: float) -> float:
@@ -84,12 +97,8 @@ def keep_alive(address: Address, connections: int, seconds: float) -> float:
     def work(number: int) -> None:
         with socket.create_connection(address, PATIENCE) as connection:
             while time.perf_counter() < ends:
-                connection.sendall(request(address[0], close=False))
-                answer = connection.recv(65536)
-                while not answer.endswith(b"}"):  # head and JSON may come apart
-                    more = connection.recv(65536)
-                    assert more, "the connection was closed"
-                    answer += more
+                connection.sendall(request(address[0]))
+                whole(connection)
                 counts[number] += 1
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(connections)]
@@ -121,9 +130,9 @@ def listening() -> int:
 
 
 def age(pid: int) -> float:
-    """Return the seconds since a process was started, to the kernel's tick of 10 ms."""
+    """Return the seconds since a process was started, to the kernel's tick."""
     ticks = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19])
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / 100
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
 
 
 def processor(processes: Sequence[psutil.Process]) -> float:

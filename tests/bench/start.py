@@ -37,6 +37,5 @@ def _restart(tilt: Tilt, hosts: bytes) -> float:
     tilt.run("trigger", "kubefwd:run")
     wait(lambda: not before.is_running(), "the operator before has ended")
     wait(lambda: HOSTS.read_bytes() == hosts and not helpers(), "it has left nothing")
-    wait(lambda: answers(WEB), "web.shop answers")
-    answered = time.clock_gettime(time.CLOCK_BOOTTIME)
-    return round(answered - age(only_operator().pid), 3)
+    answered = wait(lambda: answers(WEB), "web.shop answers")
+    return round(age(only_operator().pid) - (time.monotonic() - answered), 3)
