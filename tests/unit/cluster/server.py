@@ -1,6 +1,7 @@
 """A small HTTPS server that answers as an apiserver would, and small proxies in front of it."""
 
 import asyncio
+import socket
 import ssl
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -137,3 +138,37 @@ async def socks5(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     port = int.from_bytes(await reader.readexactly(2), "big")
     writer.write(b"\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x00")
     return host, port
+
+
+async def echo(request: web.Request) -> web.Response:
+    """Answer with what was asked and by whom."""
+    certificate = request.transport and request.transport.get_extra_info("peercert")
+    subject = dict(item[0] for item in certificate["subject"]) if certificate else {}
+    headers = [[key, value] for key, value in request.headers.items()]
+    return web.json_response(
+        {"path": request.path_qs, "headers": headers, "subject": subject.get("commonName")}
+    )
+
+
+def answering(status: int, body: str = "{}", content_type: str = "application/json") -> Handler:
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response(status=status, text=body, content_type=content_type)
+
+    return handler
+
+
+def nobody() -> int:
+    """A port where nobody listens."""
+    with socket.socket() as made:
+        made.bind(("127.0.0.1", 0))
+        return int(made.getsockname()[1])
+
+
+async def echo_all(request: web.Request) -> web.StreamResponse:
+    if "Upgrade" not in request.headers:
+        return await echo(request)
+    made = web.WebSocketResponse(protocols=("p",))
+    await made.prepare(request)
+    async for message in made:
+        await made.send_bytes(message.data)
+    return made

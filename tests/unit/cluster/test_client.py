@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import socket
 import ssl
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,16 @@ import aiohttp
 import pytest
 from aiohttp import web
 from tests.unit.cluster import pem
-from tests.unit.cluster.server import Handler, Pipe, client, connect, server_tls, serving, socks5
+from tests.unit.cluster.server import (
+    Handler,
+    answering,
+    client,
+    echo,
+    echo_all,
+    nobody,
+    server_tls,
+    serving,
+)
 
 from kubefwd_operator.cluster import tls
 from kubefwd_operator.cluster.entry import Pem
@@ -23,23 +31,6 @@ from kubefwd_operator.core import errors
 
 PATH = "/api/v1/namespaces/shop/services"
 LIST = {"kind": "ServiceList", "metadata": {"resourceVersion": "7"}, "items": []}
-
-
-async def echo(request: web.Request) -> web.Response:
-    """Answer with what was asked and by whom."""
-    certificate = request.transport and request.transport.get_extra_info("peercert")
-    subject = dict(item[0] for item in certificate["subject"]) if certificate else {}
-    headers = [[key, value] for key, value in request.headers.items()]
-    return web.json_response(
-        {"path": request.path_qs, "headers": headers, "subject": subject.get("commonName")}
-    )
-
-
-def answering(status: int, body: str = "{}", content_type: str = "application/json") -> Handler:
-    async def handler(request: web.Request) -> web.Response:
-        return web.Response(status=status, text=body, content_type=content_type)
-
-    return handler
 
 
 # --- what is sent --------------------------------------------------------------------------------
@@ -236,13 +227,6 @@ async def test_a_status_is_mapped(status: int, kind: type[errors.ClusterError]) 
                 pass
 
 
-def nobody() -> int:
-    """A port where nobody listens."""
-    with socket.socket() as made:
-        made.bind(("127.0.0.1", 0))
-        return int(made.getsockname()[1])
-
-
 async def test_nobody_listens() -> None:
     async with client(f"https://127.0.0.1:{nobody()}") as subject:
         with pytest.raises(errors.ClusterUnreachable, match=r"reached: connection refused\. Check"):
@@ -436,96 +420,6 @@ async def test_an_error_in_the_stream_is_raised(
 ) -> None:
     with pytest.raises(kind):
         await watched(streaming(line))
-
-
-# --- proxies -------------------------------------------------------------------------------------
-
-
-async def through(url: str, server: str, **cluster: Any) -> str:
-    """Ask and dial through a proxy; gives the name that the server saw."""
-    async with client(server, proxy_url=url, **cluster) as subject:
-        seen = await subject.get(PATH)
-        opened = await subject.websocket("/ws", protocols=("p",))
-        await opened.send_bytes(b"x")
-        assert (await opened.receive_bytes()) == b"x"
-        await opened.close()
-    return str(dict(seen["headers"])["Host"])
-
-
-async def echo_all(request: web.Request) -> web.StreamResponse:
-    if "Upgrade" not in request.headers:
-        return await echo(request)
-    made = web.WebSocketResponse(protocols=("p",))
-    await made.prepare(request)
-    async for message in made:
-        await made.send_bytes(message.data)
-    return made
-
-
-async def test_an_http_proxy() -> None:
-    pipe = Pipe()
-    async with serving(echo_all, server_tls()) as port, pipe.running(connect) as proxy:
-        await through(f"http://127.0.0.1:{proxy}", f"https://127.0.0.1:{port}")
-        assert set(pipe.asked) == {f"127.0.0.1:{port}"}
-
-
-async def test_an_https_proxy() -> None:
-    """TLS in TLS; the proxy's certificate is judged by the cluster's CA, as client-go does."""
-    pipe = Pipe()
-    async with (
-        serving(echo_all, server_tls()) as port,
-        pipe.running(connect, server_tls()) as proxy,
-    ):
-        await through(f"https://127.0.0.1:{proxy}", f"https://kubernetes.test:{port}")
-        assert set(pipe.asked) == {f"kubernetes.test:{port}"}
-
-
-@pytest.mark.parametrize("proxy", ["http", "socks5"])
-async def test_a_proxy_with_another_server_name(proxy: str) -> None:
-    pipe = Pipe()
-    greet = connect if proxy == "http" else socks5
-    async with serving(echo_all, server_tls()) as port, pipe.running(greet) as at:
-        url = f"{proxy}://127.0.0.1:{at}"
-        await through(url, f"https://wrong.test:{port}", tls_server_name="kubernetes.test")
-        with pytest.raises(errors.ClusterUnreachable, match="certificate is not trusted"):
-            await through(url, f"https://wrong.test:{port}")
-        assert set(pipe.asked) == {f"wrong.test:{port}"}, "the proxy resolves the name"
-
-
-@pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
-async def test_a_socks_proxy_with_a_password(scheme: str) -> None:
-    pipe = Pipe()
-    async with serving(echo_all, server_tls()) as port, pipe.running(socks5) as proxy:
-        await through(f"{scheme}://u:hush@127.0.0.1:{proxy}", f"https://kubernetes.test:{port}")
-        with pytest.raises(errors.ClusterUnreachable, match="its proxy does not answer") as caught:
-            await through(
-                f"{scheme}://u:hush2@127.0.0.1:{proxy}", f"https://kubernetes.test:{port}"
-            )
-        assert "hush" not in str(caught.value)
-
-
-async def test_a_proxy_that_is_not_there() -> None:
-    for scheme in ("http", "socks5"):
-        url = f"{scheme}://u:hush@127.0.0.1:{nobody()}"
-        with pytest.raises(errors.ClusterUnreachable, match="its proxy does not answer") as caught:
-            await through(url, "https://kubernetes.test")
-        assert "hush" not in str(caught.value)
-
-
-async def test_a_proxy_that_wants_a_login() -> None:
-    async with serving(answering(407)) as proxy:
-        with pytest.raises(errors.ClusterUnreachable, match="its proxy answers with 407"):
-            await through(f"http://127.0.0.1:{proxy}", "https://kubernetes.test")
-
-
-async def test_a_proxy_of_the_environment_is_used_as_kubectl_would() -> None:
-    pipe = Pipe()
-    async with serving(echo, server_tls()) as port, pipe.running(connect) as proxy:
-        env = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy}"}
-        server = f"https://kubernetes.test:{port}"
-        async with client(server, env=env) as subject:
-            await subject.get(PATH)
-        assert pipe.asked == [f"kubernetes.test:{port}"]
 
 
 # --- WebSockets ----------------------------------------------------------------------------------

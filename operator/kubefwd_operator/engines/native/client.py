@@ -25,7 +25,7 @@ LINGER = 5.0
 """Seconds that a finished client may take to read the rest and close its own side."""
 
 
-class ClientGone(Exception):  # noqa: N818 - said as people say it
+class ClientGone(Exception):
     """The local client has reset its connection, or it is closed already."""
 
 

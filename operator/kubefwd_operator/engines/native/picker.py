@@ -95,7 +95,7 @@ class Tries:
         return ready
 
 
-class Unservable(Exception):  # noqa: N818 - a verdict, not a mistake
+class Unservable(Exception):
     """No pod can take this connection; the message says why."""
 
 
