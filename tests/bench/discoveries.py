@@ -9,7 +9,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
@@ -115,7 +115,12 @@ def _watching(tilt: Tilt) -> Iterator[Seen]:
     def follow() -> None:
         field = quote("metadata.name=kubefwd:status")
         path = f"{GROUP}/configmaps?watch=1&fieldSelector={field}"
-        with _client(tilt) as client, client.stream("GET", path, timeout=None) as answer:
+        # Tilt cuts it when it ends; were it cut before, beacons would be lost, which is counted.
+        with (
+            suppress(httpx.HTTPError),
+            _client(tilt) as client,
+            client.stream("GET", path, timeout=None) as answer,
+        ):
             for line in answer.raise_for_status().iter_lines():
                 if ended.is_set():
                     return

@@ -20,7 +20,7 @@ def measure(place: Place) -> Json:
         return {"present": False}
     place.fill()
     place.stop_shared()  # two on one machine would be measured together
-    command = [program, "svc", "-n", MANY, "--kubeconfig", place.cluster.kubeconfig]
+    command = [program, "svc", "-n", MANY, "-c", place.cluster.kubeconfig]
     began = time.monotonic()
     server = Server("kubefwd", command, place.lab.folder / "kubefwd.log")
     try:

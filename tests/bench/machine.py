@@ -11,6 +11,8 @@ from tests.lab import tools
 from tests.lab.api import Json
 
 VERSION_FILE = Path(__file__).parents[2] / "operator/kubefwd_operator/__init__.py"
+GO_MOD = Path(tools.__file__).parent / "tools/lab/go.mod"
+UNSTAMPED = "v0.0.0"
 _VERSION = re.compile(r"v?\d+\.\d+\.\d+[\w.+-]*")
 _ASK = {
     "tilt": ("version",),
@@ -41,7 +43,15 @@ def about() -> Json:
 
 
 def _version(name: str, arguments: tuple[str, ...]) -> str:
-    command = [tools.tilt_path() if name == "tilt" else tools.path(name), *arguments]
+    program = tools.tilt_path() if name == "tilt" else tools.path(name)
+    command = [str(program), *arguments]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     found = _VERSION.search(ran.stdout + ran.stderr)
-    return found[0] if found else "unknown"
+    said = found[0] if found else "unknown"
+    return said if not said.startswith(UNSTAMPED) else _module("k8s.io/kubernetes")
+
+
+def _module(name: str) -> str:
+    """Return the version that the lab builds a module in: its binary was not stamped with it."""
+    found = re.search(rf"{re.escape(name)} (v\S+)", GO_MOD.read_text())
+    return found[1] if found else "unknown"

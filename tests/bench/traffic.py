@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from tests.bench import probe
-from tests.bench.place import PORT, WEB, Place
+from tests.bench.place import PORT, WEB, Place, only_operator
 from tests.bench.probe import Address
 from tests.lab import tools
 from tests.lab.api import Json
@@ -36,6 +36,7 @@ def measure(place: Place) -> Json:
         "first_byte_ms": {way: _percentiles(found) for way, found in first.items()},
         "download_mb_s": speeds,
         "requests_s": rates,
+        "operator_after": probe.memory([only_operator()]),
         "connections": CONNECTIONS,
         "bytes": LENGTH,
         "keep_alive_connections": ALIVE,
