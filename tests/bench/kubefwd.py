@@ -8,7 +8,7 @@ from tests.bench.place import MANY, Place, addresses
 from tests.bench.probe import answers, memory
 from tests.lab.api import Json
 from tests.lab.forwarding import HOSTS
-from tests.lab.proc import Server
+from tests.lab.proc import Server, ServerError
 
 PATIENCE = 300.0  # seconds
 
@@ -32,9 +32,14 @@ def measure(place: Place) -> Json:
 
 
 def _until_all_answer(server: Server, began: float) -> Json:
-    """Ask those that have not answered, again and again; say how many did, and when the last."""
+    """Ask those that have not answered, again and again; say how many did, and when the last.
+
+    Raises ServerError, with kubefwd's last words, when it ends by itself.
+    """
     waiting, last = addresses(), 0.0
-    while waiting and time.monotonic() - began < PATIENCE and server.exit_code is None:
+    while waiting and time.monotonic() - began < PATIENCE:
+        if server.exit_code is not None:
+            raise ServerError(f"kubefwd has ended: {server.output[-2000:]}")
         left = [address for address in waiting if not answers(address)]
         if len(left) < len(waiting):
             last = time.monotonic() - began
