@@ -219,10 +219,10 @@ def _starting(desired: Desired, seen: Seen) -> Iterator[str]:
     An engine shows every service but the API server's own; one that it does not show it has not
     come to yet.
     """
-    shown = {(service.namespace, service.service) for service in seen.engine.services}
+    accounted = _NEVER_SHOWN | {(row.namespace, row.service) for row in seen.engine.services}
     for namespace in desired.namespaces:
         for service in seen.catalog.namespaces.get(namespace.name, NamespaceSeen()).services:
-            if (service.namespace, service.name) not in shown | _NEVER_SHOWN:
+            if (service.namespace, service.name) not in accounted:
                 yield service.key
     for row in seen.engine.services:
         unnamed = row.state is ServiceState.WAITING and not row.names
