@@ -142,7 +142,9 @@ class Loop:
         self._status = current
         if authority.state is AuthorityState.SUPERSEDED:
             return  # both ConfigMaps are the newer operator's now
-        wanted = {STATUS: report.encode(current), MEMORY: memory.encode(self._decision.memory)}
+        wanted = {STATUS: report.encode(current)}
+        if self._memory is not None:  # else what Tilt holds has not been taken over yet
+            wanted[MEMORY] = memory.encode(self._memory)
         await publish(self._client, objects, wanted)
 
     def _failed(self, error: Exception, _: int) -> None:

@@ -127,6 +127,10 @@ async def after(world: World, seconds: float = 5) -> None:
     await asyncio.sleep(seconds)
 
 
+def _broken(*_: Any) -> None:
+    raise ZeroDivisionError("as the test wants")
+
+
 async def test_a_pass_tells_the_parts_and_writes_status_and_memory() -> None:
     async with running(namespaces=("a",)) as world:
         await after(world)
@@ -208,6 +212,23 @@ async def test_memory_of_the_operator_before_is_taken_over() -> None:
         assert world.parts.wishes[-1].generation == 4
 
 
+async def test_a_defect_at_the_first_pass_leaves_the_memory_of_the_operator_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running() as world:
+        world.tilt.maps[MEMORY] = {
+            "memory.json": '{"version":1,"generation":3,"order":[],"results":{},"added":[],'
+            '"clicks":{}}'
+        }
+        monkeypatch.setattr("kubefwd_operator.loop.desire", _broken)
+        await after(world)
+        assert "ZeroDivisionError" in world.tilt.maps[STATUS]["status.json"]
+        assert world.tilt.generation == 3
+        monkeypatch.setattr("kubefwd_operator.loop.desire", desire)
+        await after(world)
+        assert world.parts.wishes[-1].generation == 3
+
+
 async def test_unreadable_memory_is_said_and_begun_anew(caplog: pytest.LogCaptureFixture) -> None:
     async with running() as world:
         world.tilt.maps[MEMORY] = {"memory.json": "{"}
@@ -259,13 +280,10 @@ async def test_refusals_with_an_answer_in_between_do_not_add_up() -> None:
 async def test_a_defect_is_shown_beside_the_last_wish_and_goes_with_its_cause(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(*_: Any) -> None:
-        raise ZeroDivisionError("as the test wants")
-
     async with running(namespaces=("a",)) as world:
         await after(world)
         wish = world.parts.wishes[-1]
-        monkeypatch.setattr("kubefwd_operator.loop.desire", broken)
+        monkeypatch.setattr("kubefwd_operator.loop.desire", _broken)
         await after(world, 60)
         assert world.parts.wishes[-1] == wish
         problem = world.tilt.status["conditions"]
