@@ -11,7 +11,7 @@ concerns everything. The order is stable: the whole, then namespaces, then servi
 
 from collections.abc import Iterator
 
-from kubefwd_operator.core.conditions import GLOBAL, INFORMATIONAL, Condition, Truth
+from kubefwd_operator.core.conditions import Condition, Truth, is_fault
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.core.status import NamespaceStatus, ServiceStatus, State, Status
 
@@ -81,9 +81,8 @@ def _namespace(before: NamespaceStatus | None, now: NamespaceStatus) -> Iterator
         yield f"namespace {now.name}  wanted ({now.source})"
     if before and before.reason == now.reason:
         return
-    quiet = GLOBAL | INFORMATIONAL
-    recovered = before is not None and before.reason not in quiet and now.ready
-    if now.reason not in quiet or recovered:
+    recovered = before is not None and is_fault(before.reason) and now.ready
+    if is_fault(now.reason) or recovered:
         yield f"namespace {now.name}  {now.reason}: {now.message}"
 
 
@@ -120,7 +119,7 @@ def _ports(service: ServiceStatus) -> str:
 
 
 def _is_fault(service: ServiceStatus) -> bool:
-    return bool(service.reason) and service.reason not in GLOBAL | INFORMATIONAL
+    return bool(service.reason) and is_fault(service.reason)
 
 
 def _ready(previous: Status | None, current: Status) -> Iterator[str]:

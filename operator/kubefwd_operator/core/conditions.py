@@ -60,6 +60,8 @@ GLOBAL = frozenset(
 )
 """Reasons that concern everything; a service's row may repeat one, but it is told once."""
 
+_NO_FAULTS = INFORMATIONAL | GLOBAL
+
 _CLUSTER_REASONS = frozenset(
     {
         Reason.NO_CLUSTER,
@@ -222,9 +224,9 @@ def is_syncing(namespace: DesiredNamespace, catalog: CatalogSeen) -> bool:
     return not seen.synced and seen.problem is None
 
 
-def is_fault(problem: Problem) -> bool:
-    """Whether a problem of one service is one of the forwarding, and of that service alone."""
-    return problem.reason not in INFORMATIONAL | GLOBAL
+def is_fault(reason: Reason | str) -> bool:
+    """Whether one subject's reason is a fault of the forwarding, and of that subject alone."""
+    return reason not in _NO_FAULTS
 
 
 def _answered(namespace: NamespaceSeen) -> bool:
@@ -243,4 +245,4 @@ def _namespace_faults(desired: Desired, catalog: CatalogSeen) -> Iterator[Fault]
 def _service_problems(service: ServiceSeen) -> Iterator[Problem]:
     if service.state is ServiceState.FAILED and not service.problems:
         yield Problem(Reason.INTERNAL_ERROR, "It failed without a reason: see the log of this row.")
-    yield from filter(is_fault, service.problems)
+    yield from (problem for problem in service.problems if is_fault(problem.reason))

@@ -226,7 +226,7 @@ def _starting(desired: Desired, seen: Seen) -> Iterator[str]:
                 yield service.key
     for row in seen.engine.services:
         unnamed = row.state is ServiceState.WAITING and not row.names
-        if unnamed and not any(map(judge.is_fault, row.problems)):
+        if unnamed and not any(judge.is_fault(problem.reason) for problem in row.problems):
             yield f"{row.service}.{row.namespace}"
 
 
