@@ -190,8 +190,7 @@ def faults(desired: Desired, seen: Seen) -> list[Fault]:
     """Everything that makes up `Degraded`: namespaces first, then services, then the engine."""
     found = list(_namespace_faults(desired, seen.catalog))
     for service in seen.engine.services:
-        key = f"{service.service}.{service.namespace}"
-        found += [Fault(key, problem) for problem in _service_problems(service)]
+        found += [Fault(service.key, problem) for problem in _service_problems(service)]
     overall = (problem for problem in remaining(seen) if problem.reason not in GLOBAL)
     return found + [Fault("forwarding", problem) for problem in overall]
 

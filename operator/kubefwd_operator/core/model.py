@@ -156,6 +156,11 @@ class ServiceSeen:
     names: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
 
+    @property
+    def key(self) -> str:
+        """`service.namespace`, as people write it."""
+        return f"{self.service}.{self.namespace}"
+
 
 @dataclass(frozen=True, slots=True)
 class EngineSeen:

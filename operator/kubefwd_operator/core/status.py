@@ -227,7 +227,7 @@ def _starting(desired: Desired, seen: Seen) -> Iterator[str]:
     for row in seen.engine.services:
         unnamed = row.state is ServiceState.WAITING and not row.names
         if unnamed and not any(judge.is_fault(problem.reason) for problem in row.problems):
-            yield f"{row.service}.{row.namespace}"
+            yield row.key
 
 
 def _summary(services: tuple[ServiceStatus, ...]) -> str:
