@@ -17,7 +17,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from kubefwd_operator.core.status import Condition, NamespaceStatus, ServiceStatus, Status
+from kubefwd_operator.core.conditions import Condition
+from kubefwd_operator.core.status import NamespaceStatus, ServiceStatus, Status
 
 JSON_KEY = "status.json"
 

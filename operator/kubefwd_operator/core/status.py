@@ -29,19 +29,6 @@ from kubefwd_operator.core.model import (
 )
 from kubefwd_operator.core.reason import Reason
 
-__all__ = [
-    "Condition",
-    "NamespaceStatus",
-    "Process",
-    "Seen",
-    "ServiceStatus",
-    "State",
-    "Status",
-    "Truth",
-    "build",
-    "unchanged",
-]
-
 MAX_MESSAGE = 2000
 """Characters of one message; what others wrote into an error may be of any length."""
 
@@ -174,16 +161,6 @@ def build(
         problems=tuple(judge.remaining(seen)),
         process=process,
     )
-
-
-def unchanged(one: Status, other: Status) -> bool:
-    """Whether two statuses say the same, times aside."""
-    return _timeless(one) == _timeless(other)
-
-
-def _timeless(status: Status) -> Status:
-    conditions = tuple(replace(c, last_transition_time="") for c in status.conditions)
-    return replace(status, conditions=conditions)
 
 
 def _candidates(
