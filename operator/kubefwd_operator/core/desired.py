@@ -24,14 +24,12 @@ A discovery whose KubernetesApply has gone or is disabled is about to be deleted
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from kubefwd_operator.core.facts import Applied, Button, Discovery, TiltFacts, Watch
+from kubefwd_operator.core.facts import Applied, Discovery, TiltFacts
 from kubefwd_operator.core.memory import Memory, prune
 from kubefwd_operator.core.model import Desired, DesiredNamespace, Problem, Source
 from kubefwd_operator.core.names import is_label
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.core.settings import Settings
-
-__all__ = ["Applied", "Button", "Decision", "Discovery", "TiltFacts", "Watch", "desire"]
 
 _PHANTOM = "default"
 """The namespace that Tilt writes for objects that have none."""

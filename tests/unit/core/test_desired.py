@@ -2,7 +2,8 @@
 
 import pytest
 
-from kubefwd_operator.core.desired import Applied, Discovery, TiltFacts, Watch, desire
+from kubefwd_operator.core.desired import desire
+from kubefwd_operator.core.facts import Applied, Discovery, TiltFacts, Watch
 from kubefwd_operator.core.memory import MAX_REMEMBERED, Memory, decode, encode
 from kubefwd_operator.core.model import ClusterRef
 from kubefwd_operator.core.reason import Reason

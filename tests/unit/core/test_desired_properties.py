@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubefwd_operator.core.desired import Applied, Discovery, TiltFacts, Watch, desire
+from kubefwd_operator.core.desired import desire
+from kubefwd_operator.core.facts import Applied, Discovery, TiltFacts, Watch
 from kubefwd_operator.core.memory import Memory
 from kubefwd_operator.core.model import ClusterRef, DesiredNamespace, Source
 from kubefwd_operator.core.settings import Settings
