@@ -186,8 +186,7 @@ class Cluster:
             port = status.get("daemonEndpoints", {}).get("kubeletEndpoint", {}).get("Port")
             return bool(port == self._kubelet_port and status.get("addresses"))
 
-        for server in self._servers[-1:]:
-            server.wait_healthy(takes_pods)
+        self._servers[-1].wait_healthy(takes_pods)
         wait_for(
             lambda: self.api.exists("/api/v1/namespaces/default/serviceaccounts/default"),
             "the controllers work",

@@ -66,8 +66,7 @@ class Pods:
             fine = [name for name in names if f"{namespace}/{name}" in backed]
             return fine if len(fine) == count == len(pods) else []
 
-        wait_for(ready, f"{count} pods are ready in {namespace} {selector}")
-        return ready()
+        return wait_for(ready, f"{count} pods are ready in {namespace} {selector}")
 
     def set_ready(self, namespace: str, pod: str, *, ready: bool) -> None:
         """Change the readiness of a pod, as a readiness probe would."""

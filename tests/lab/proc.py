@@ -14,10 +14,13 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 HEALTHY_WITHIN = 60.0  # seconds; the slowest server needs three
 POLL = 0.02  # seconds
 _given: set[int] = set()
+
+T = TypeVar("T")
 
 
 class ServerError(Exception):
@@ -43,13 +46,14 @@ def listening(port: int, host: str = "127.0.0.1") -> bool:
         return probe.connect_ex((host, port)) == 0
 
 
-def wait_for(condition: Callable[[], object], what: str, within: float = HEALTHY_WITHIN) -> None:
-    """Wait until the condition is true; raise ServerError that says what was waited for."""
+def wait_for(condition: Callable[[], T], what: str, within: float = HEALTHY_WITHIN) -> T:
+    """Wait until the answer is true; return it, or raise ServerError that says what was awaited."""
     ends = time.monotonic() + within
-    while not condition():
+    while not (answer := condition()):
         if time.monotonic() > ends:
             raise ServerError(f"{what}: not within {within:.0f} s")
         time.sleep(POLL)
+    return answer
 
 
 def dying_with_parent(command: Sequence[str]) -> list[str]:
