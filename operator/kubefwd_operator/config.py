@@ -43,7 +43,7 @@ def load(env: Mapping[str, str] | None = None, port: int | None = None) -> Confi
     Raises SettingsError, one line per wrong argument.
     """
     env = os.environ if env is None else env
-    location = TiltLocation(config_paths(env, Path.home()), _port(env) if port is None else port)
+    location = locate(env, port)
     raw = {"instance": f"tilt-{location.port}"} | _arguments(env)
     return Config(parse(raw), location, platformdirs.user_cache_path(APP_NAME), dict(env))
 
