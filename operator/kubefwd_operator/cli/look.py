@@ -12,6 +12,7 @@ import click
 
 from kubefwd_operator import config
 from kubefwd_operator.core.errors import SettingsError, TiltError
+from kubefwd_operator.core.report import CONFIG_MAP, JSON_KEY
 from kubefwd_operator.core.status import State
 from kubefwd_operator.tilt.glance import glance
 from kubefwd_operator.tilt.life import process_exists
@@ -19,8 +20,6 @@ from kubefwd_operator.tilt.session import read_access
 
 WELL, NOT_WELL, WRONGLY_CALLED, NOBODY = 0, 1, 2, 3
 """Exit codes of all commands."""
-
-MAP, KEY = "kubefwd:status", "status.json"
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -54,14 +53,16 @@ def port_option(function: _F) -> _F:
 def report(port: int | None) -> Report:
     """Read the status; when there is nobody to ask, say so and exit with code 3."""
     try:
-        data = glance(read_access(config.locate(port=port)), MAP)
-        document = json.loads((data or {}).get(KEY, "null"))
+        data = glance(read_access(config.locate(port=port)), CONFIG_MAP)
+        document = json.loads((data or {}).get(JSON_KEY, "null"))
     except SettingsError as error:
         raise Leaving(str(error), WRONGLY_CALLED) from None
     except TiltError as error:
         raise Leaving(str(error), NOBODY) from None
     except ValueError:
-        raise Leaving(f"The ConfigMap {MAP} is damaged: Refresh writes it anew.", NOBODY) from None
+        raise Leaving(
+            f"The ConfigMap {CONFIG_MAP} is damaged: Refresh writes it anew.", NOBODY
+        ) from None
     if not isinstance(document, dict):
         raise Leaving(
             "The operator has not reported yet: see the log of kubefwd:run in Tilt. If there is no "

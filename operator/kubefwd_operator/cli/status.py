@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from kubefwd_operator.cli.look import NOT_WELL, Report, port_option, report
+from kubefwd_operator.cli.look import NOT_WELL, WELL, Report, port_option, report
 
 WIDE = 250
 """Columns when nobody looks: whoever pipes this wants whole lines."""
@@ -28,7 +28,7 @@ def command(ctx: click.Context, port: int | None, as_json: bool) -> None:
         click.echo(json.dumps(found.document, indent=2, ensure_ascii=False))
     else:
         show(found, Console(width=None if Console().is_terminal else WIDE, highlight=False))
-    ctx.exit(0 if found.ready else NOT_WELL)
+    ctx.exit(WELL if found.ready else NOT_WELL)
 
 
 def show(found: Report, console: Console) -> None:

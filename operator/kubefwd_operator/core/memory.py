@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-KEY = "memory.json"
-"""The key in the ConfigMap's data."""
+CONFIG_MAP, KEY = "kubefwd:memory", "memory.json"
+"""The ConfigMap's name in Tilt, and the only key of its data."""
 
 VERSION = 1
 
@@ -70,7 +70,7 @@ def decode(data: Mapping[str, str] | None) -> tuple[Memory, str]:
         return _memory(json.loads(data[KEY])), ""
     except (ValueError, RecursionError) as error:
         return Memory(), (
-            f"The ConfigMap kubefwd:memory is unreadable ({error}) and is started anew: the order "
+            f"The ConfigMap {CONFIG_MAP} is unreadable ({error}) and is started anew: the order "
             "of namespaces, and with it who has a bare name, may have changed. Nothing has to be "
             "done; list namespaces in the argument `namespaces` to fix their order."
         )

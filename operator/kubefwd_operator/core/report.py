@@ -20,7 +20,8 @@ from typing import Any
 from kubefwd_operator.core.conditions import Condition
 from kubefwd_operator.core.status import NamespaceStatus, ServiceStatus, Status
 
-JSON_KEY = "status.json"
+CONFIG_MAP, JSON_KEY = "kubefwd:status", "status.json"
+"""The ConfigMap's name in Tilt, and the key of its data that is for machines."""
 
 MAX_ROWS = 500
 MAX_SERVICES = 5000

@@ -21,6 +21,7 @@ import requests
 from pykube.exceptions import HTTPError
 from pykube.objects import APIObject
 
+from kubefwd_operator.core import memory, report
 from kubefwd_operator.core.errors import TiltConflict, TiltError, TiltGone
 from kubefwd_operator.tilt.session import TiltAccess
 from kubefwd_operator.tilt.worker import Worker
@@ -32,7 +33,7 @@ Raw = Mapping[str, Any]
 CONNECT_SECONDS, READ_SECONDS, CALL_SECONDS = 2.0, 5.0, 8.0
 """Time-outs: of a connection, of a silence within an answer, and of a whole call."""
 
-STATUS, MEMORY = "kubefwd:status", "kubefwd:memory"
+STATUS, MEMORY = report.CONFIG_MAP, memory.CONFIG_MAP
 """The ConfigMaps that the operator owns."""
 
 LABELS = {"app.kubernetes.io/managed-by": "kubefwd-operator"}
