@@ -125,8 +125,13 @@ def _boolean(text: str) -> bool:
     return text.lower() in _TRUE
 
 
+def is_instance(text: str) -> bool:
+    """Whether the root side would take this for an instance id."""
+    return _INSTANCE.fullmatch(text) is not None
+
+
 def _instance(text: str) -> str:
-    if not _INSTANCE.fullmatch(text):
+    if not is_instance(text):
         raise ValueError(
             f"'{text}' cannot name an instance: use 1 to 32 lower-case letters, digits and '-'"
         )

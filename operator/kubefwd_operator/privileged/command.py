@@ -4,13 +4,11 @@ Pure, so that every way, `authorize` and every message spell it alike. No path o
 choice and no secret is in it: an instance id, from which both sides compute the rest.
 """
 
-import re
 import shlex
 from collections.abc import Sequence
 
 from kubefwd_operator.core.errors import SettingsError
-
-_INSTANCE = re.compile(r"[a-z0-9-]{1,32}")
+from kubefwd_operator.core.settings import is_instance
 
 _ISOLATED = ("-I", "-S", "-B", "-X", "pycache_prefix=/dev/null")
 """No environment, no site packages, no caches written, and none read from beside the source
@@ -19,7 +17,7 @@ _ISOLATED = ("-I", "-S", "-B", "-X", "pycache_prefix=/dev/null")
 
 def require_instance(instance: str) -> str:
     """Return the instance id as given. Raises SettingsError when the root side would refuse it."""
-    if not _INSTANCE.fullmatch(instance):
+    if not is_instance(instance):
         raise SettingsError(
             f"{instance!r} is no instance id: it takes 1 to 32 lower-case letters, digits and "
             "dashes, such as tilt-10350."
