@@ -378,6 +378,19 @@ async def test_a_forbidden_dial_is_a_problem_of_its_namespace(stage: Stage) -> N
     assert stage.reasons("api") == []
 
 
+async def test_pods_that_fail_are_told_with_the_reset_of_who_asked(stage: Stage) -> None:
+    await stage.forwarded(service("web", pod("web-1")))
+    stage.catalog.put(service("web", pod("web-1", ready=False)))
+    await eventually(lambda: stage.reasons() == [Reason.NO_ENDPOINTS])
+    stage.catalog.failures["web"] = "CrashLoopBackOff"
+    reader, writer = await stage.connect()
+    with pytest.raises(ConnectionResetError):
+        await reader.read()
+    writer.close()
+    async with asyncio.timeout(5):  # the next resync would be later
+        await eventually(lambda: stage.reasons() == [Reason.POD_FAILING])
+
+
 async def test_sleep_drops_connections(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_module, "SLEEP_CHECK", 0.02)
     await stage.engine.close()

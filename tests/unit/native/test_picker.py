@@ -8,6 +8,7 @@ from tests.unit.native.kit import CLUSTER, Catalog, pod, service
 
 from kubefwd_operator.core.model import CatalogSeen, NamespaceSeen
 from kubefwd_operator.engines.native.picker import (
+    ASK_AGAIN,
     Choice,
     Picker,
     Target,
@@ -142,6 +143,24 @@ async def test_pods_that_fail_no_more_are_not_shown_as_failing() -> None:
     await asyncio.sleep(1)
     assert picking.failing == {}
     waiting.cancel()
+
+
+async def test_what_is_failing_is_told_once_and_again_when_it_changes() -> None:
+    source = catalog("a", ready=False)
+    told: list[dict[tuple[str, str], str]] = []
+    picking = Picker(source, changed=lambda: told.append(dict(picking.failing)))
+    failing = {TARGET.key: "CrashLoopBackOff"}
+    for why, expected in [
+        ("CrashLoopBackOff", [failing]),
+        ("CrashLoopBackOff", [failing]),
+        ("", [failing, {}]),
+        ("", [failing, {}]),
+    ]:
+        source.failures["web"] = why
+        with pytest.raises(Unservable):
+            await picking.pick(TARGET, Tries(), now() + 1)
+        await asyncio.sleep(ASK_AGAIN)
+        assert told == expected
 
 
 async def test_a_ready_pod_costs_no_question() -> None:

@@ -71,7 +71,8 @@ class NativeEngine:
         self._authority = authority
         self._changed = changed
         self._wall = wall
-        self._picker = Picker(catalog)
+        self._bell = asyncio.Event()
+        self._picker = Picker(catalog, changed=self._bell.set)
         dialer = transport or WebSocketTransport(lambda: catalog.client)
         self._tunnels = Tunnels(self._picker, dialer, self._trouble)
         self._desired = Desired()
@@ -85,7 +86,6 @@ class NativeEngine:
         self._exhausted = 0
         self._fault: Problem | None = None
         self._seen = EngineSeen(NAME)
-        self._bell = asyncio.Event()
         self._retry_at = 0.0
         self._tasks: list[asyncio.Task[None]] = []
 

@@ -115,13 +115,22 @@ def choices(service: Service, target: Target) -> list[Choice]:
 
 
 class Picker:
-    """Picks pods for connections and holds those for which there is none yet."""
+    """Picks pods for connections and holds those for which there is none yet.
 
-    def __init__(self, catalog: CatalogLike, lot: Callable[[], float] = random.random) -> None:
+    `changed` is called when `failing` has changed.
+    """
+
+    def __init__(
+        self,
+        catalog: CatalogLike,
+        lot: Callable[[], float] = random.random,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
         self.busy: Counter[tuple[str, str]] = Counter()
         self.failing: dict[ServiceKey, str] = {}
         self._catalog = catalog
         self._lot = lot
+        self._changed = changed
         self._index: dict[str, tuple[object, dict[str, Service]]] = {}
         self._held: set[asyncio.Future[None]] = set()
         self._idle: frozenset[ServiceKey] = frozenset()
@@ -210,10 +219,14 @@ class Picker:
         service = self.service(target.key)
         if service is None:
             return
-        if why := await self._why(service):
+        why = await self._why(service)
+        known = self.failing.pop(target.key, "")
+        if why:
             self.failing[target.key] = why
+        if why != known:
+            self._changed()
+        if why:
             raise Unservable(f"its pods are in {why}")
-        self.failing.pop(target.key, None)
 
     async def _why(self, service: Service) -> str:
         """Ask the cluster, together with everybody who asks about the same service."""
