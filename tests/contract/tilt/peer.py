@@ -11,6 +11,7 @@ from typing import Any
 from tests.lab import tools
 from tests.lab.api import Api, from_kubeconfig
 from tests.lab.proc import Server, free_port, wait_for
+from tests.lab.tilt import GROUP, HEADLESS
 
 OPERATOR = Path(__file__).parents[3] / "operator"
 STAND_INS = "tests.contract.tilt.stand_ins"
@@ -20,7 +21,8 @@ BUTTON = """
 v1alpha1.ui_button(name='kubefwd:refresh', text='Refresh', location=
     v1alpha1.ui_component_location(component_type='Resource', component_id='main'))
 """
-REFRESH = "/apis/tilt.dev/v1alpha1/uibuttons/kubefwd:refresh"
+REFRESH = f"{GROUP}/uibuttons/kubefwd:refresh"
+MAPS = f"{GROUP}/configmaps"
 TILTFILE = "local_resource('main', serve_cmd='exec sleep 1000')\n" + BUTTON
 
 
@@ -41,9 +43,7 @@ class Tilt:
             "PATH": os.pathsep.join((str(tools.path("tilt").parent), os.environ["PATH"])),
             "HOME": str(self.home),
             "LANG": "C.UTF-8",
-            "TILT_DISABLE_ANALYTICS": "1",
-            "TILT_CLOUD_ADDRESS": "localhost:1",
-            "TILT_WEB_MODE": "prod",
+            **HEADLESS,
             "KUBECONFIG": str(self.home / "the developer's"),
         }
 
@@ -70,11 +70,11 @@ class Tilt:
         return found
 
     def object(self, kind: str, name: str) -> dict[str, Any]:
-        return self.api.get(f"/apis/tilt.dev/v1alpha1/{kind}/{name}")
+        return self.api.get(f"{GROUP}/{kind}/{name}")
 
     def status(self) -> dict[str, Any] | None:
         """The ConfigMap that the operator publishes, parsed; None while there is none."""
-        path = "/apis/tilt.dev/v1alpha1/configmaps/kubefwd:status"
+        path = f"{MAPS}/kubefwd:status"
         if not self.api.exists(path):
             return None
         document: dict[str, Any] = json.loads(self.api.get(path)["data"]["status.json"])

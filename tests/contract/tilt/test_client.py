@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.contract.tilt.peer import TILTFILE, Tilt
+from tests.contract.tilt.peer import MAPS, TILTFILE, Tilt
 from tests.lab.proc import wait_for
 
 from kubefwd_operator.core.errors import TiltConflict, TiltError, TiltGone
@@ -75,7 +75,7 @@ async def test_a_config_map_of_a_tiltfile_is_never_written(
 ) -> None:
     tilt = new_tilt(tiltfile=TILTFILE + OWNED)
     client = TiltClient(access_to(tilt), tmp_path)
-    wait_for(lambda: tilt.api.exists(f"/apis/tilt.dev/v1alpha1/configmaps/{STATUS}"), "the map")
+    wait_for(lambda: tilt.api.exists(f"{MAPS}/{STATUS}"), "the map")
     with pytest.raises(TiltError, match="belongs to a Tiltfile: rename it"):
         await publish(client, await client.read(), {STATUS: {"by": "us"}})
     assert (await client.read()).data(STATUS) == {"the": "developer"}

@@ -9,21 +9,19 @@ from collections.abc import Callable
 
 import pytest
 from tests.contract.tilt.conftest import StartOperator
-from tests.contract.tilt.peer import BUTTON, Tilt, kopf_run, says
+from tests.contract.tilt.peer import BUTTON, MAPS, Tilt, kopf_run, says
 from tests.lab.proc import Server, alive, wait_for
 
 from kubefwd_operator.tilt.client import MEMORY, STATUS
 
 pytestmark = pytest.mark.contract
 
-MAPS = "/apis/tilt.dev/v1alpha1/configmaps"
 NewTilt = Callable[..., Tilt]
 
 
 def published(tilt: Tilt) -> dict[str, object]:
     """The status, once there is one."""
-    wait_for(tilt.status, "a status")
-    status = tilt.status()
+    status = wait_for(tilt.status, "a status")
     assert status is not None
     return status
 

@@ -2,7 +2,7 @@
 
 import pytest
 from tests.contract.tilt.conftest import StartOperator
-from tests.contract.tilt.peer import Tilt, says
+from tests.contract.tilt.peer import MAPS, REFRESH, Tilt, says
 from tests.contract.tilt.recorder import Recording, recording
 from tests.lab.proc import wait_for
 
@@ -10,7 +10,6 @@ from kubefwd_operator.tilt.client import MEMORY, STATUS
 
 pytestmark = pytest.mark.contract
 
-MAPS = "/apis/tilt.dev/v1alpha1/configmaps"
 OURS = {("POST", MAPS), ("PUT", f"{MAPS}/{STATUS}"), ("PUT", f"{MAPS}/{MEMORY}")}
 
 
@@ -37,8 +36,7 @@ def test_a_pass_that_changes_nothing_writes_nothing(tilt: Tilt, operate: StartOp
         # Twice something that rings and means nothing: the second pass follows the first's end.
         for number in range(2):
             before = passes(seen)
-            path = "/apis/tilt.dev/v1alpha1/uibuttons/kubefwd:refresh"
-            tilt.api.merge(path, {"metadata": {"annotations": {"somebody": f"else {number}"}}})
+            tilt.api.merge(REFRESH, {"metadata": {"annotations": {"somebody": f"else {number}"}}})
             wait_for(lambda before=before: passes(seen) > before, "a pass")  # type: ignore[misc]
         assert [request for request in seen.requests if request[0] != "GET"] == written
 
