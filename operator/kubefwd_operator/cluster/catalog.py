@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 from kubefwd_operator.cluster import credentials, pods
 from kubefwd_operator.cluster.client import ClusterClient
+from kubefwd_operator.cluster.clocks import jumps
 from kubefwd_operator.cluster.session import Loader, Session
 from kubefwd_operator.core.errors import ClusterError
 from kubefwd_operator.core.model import CatalogSeen, Desired, Service
@@ -124,11 +125,7 @@ class Catalog:
             self._changed()
 
     async def _watch_clocks(self) -> None:
-        loop = asyncio.get_running_loop()
-        apart = self._wall() - loop.time()
-        while True:
-            await asyncio.sleep(CLOCK_LOOK)
-            before, apart = apart, self._wall() - loop.time()
-            if abs(apart - before) > CLOCK_JUMP and self._session is not None:
+        async for jump in jumps(self._wall, CLOCK_LOOK):
+            if abs(jump) > CLOCK_JUMP and self._session is not None:
                 log.info("The machine has slept; the cluster is listed anew")
                 self._session.relist()

@@ -13,12 +13,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
+from kubefwd_operator.cluster.clocks import jumps
 from kubefwd_operator.core.errors import ClusterError, Forbidden, HelperGone
-from kubefwd_operator.core.model import (
-    Desired,
-    EngineSeen,
-    Problem,
-)
+from kubefwd_operator.core.model import Desired, EngineSeen, Problem
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines.native import report
 from kubefwd_operator.engines.native.absences import Absences
@@ -40,7 +37,8 @@ BACK_OFF_MIN, BACK_OFF_MAX = 1.0, 30.0
 """Seconds after a pass that failed by an error of ours; doubles from MIN to MAX."""
 
 SLEEP_CHECK, SLEPT = 5.0, 10.0
-"""Seconds between looks at the clocks, and how far they must have parted to mean sleep."""
+"""Seconds between looks at the clocks, and how far they must have parted to mean sleep: farther
+than for the catalog, which only lists anew, because this ends connections."""
 
 FORBIDDEN_FOR = 120.0
 """Seconds that a 403 on a dial is shown after it last happened."""
@@ -229,11 +227,8 @@ class NativeEngine:
 
     async def _watch_clocks(self) -> None:
         """Drop tunnels after the machine has slept: their other ends have given them up."""
-        loop = asyncio.get_running_loop()
-        while True:
-            apart = self._wall() - loop.time()
-            await asyncio.sleep(SLEEP_CHECK)
-            if self._wall() - loop.time() - apart >= SLEPT:
+        async for jump in jumps(self._wall, SLEEP_CHECK):
+            if jump >= SLEPT:
                 _log.info(
                     "The machine has slept; connections are dropped: count=%d", len(self._tunnels)
                 )
