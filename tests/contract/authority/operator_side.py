@@ -86,6 +86,5 @@ async def main(instance: str, linger: int) -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.DEBUG, handlers=[Tell()])
-    tell(pid=os.getpid())
     run = uvloop.run if "uvloop" in sys.argv else asyncio.run
     run(main(sys.argv[1], int(sys.argv[2])))

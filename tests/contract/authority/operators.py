@@ -1,9 +1,8 @@
-"""Starts operators in miniature on a Machine, and reads what they tell."""
+"""Starts operators in miniature as the lab's developer, and reads what they tell."""
 
 import json
 import os
 import queue
-import signal
 import subprocess
 import sys
 import threading
@@ -13,9 +12,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tests.contract.authority.machine import ROOT, USER, Machine
+from tests.lab.eventual import TIMEOUT
+from tests.lab.user import Dev
 
-PATIENCE = 60.0
+SCRIPT = Path(__file__).parent / "operator_side.py"
+PACKAGE = Path(__file__).parents[3] / "operator"
 Told = Mapping[str, Any]
 
 
@@ -24,7 +25,6 @@ class Operator:
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self.process = process
-        self.pid = 0
         self.told: list[Told] = []
         self._lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
@@ -42,7 +42,7 @@ class Operator:
 
     def until(self, **wanted: object) -> Told:
         """Wait for something told from now on that has these values."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while time.monotonic() < deadline:
             try:
                 line = self._lines.get(timeout=1)
@@ -64,32 +64,38 @@ class Operator:
         return [one for at, one in enumerate(states) if at == 0 or states[at - 1] != one]
 
 
+def popen(
+    dev: Dev, *argv: str, env: Mapping[str, str] | None = None, stdout: int | None = None
+) -> "subprocess.Popen[str]":
+    """Start something as the developer that reads what we write."""
+    return subprocess.Popen(
+        argv,
+        stdin=subprocess.PIPE,
+        stdout=stdout,
+        text=True,
+        env=dev.environment if env is None else env,
+        cwd="/",
+        user=dev.uid,
+        group=dev.gid,
+        extra_groups=[],
+    )
+
+
 @contextmanager
 def operator(
-    machine: Machine, instance: str, *, linger: int = 0, askpass: bool = True, loop: str = ""
+    dev: Dev, instance: str, *, linger: int = 0, askpass: bool = True, loop: str = ""
 ) -> Iterator[Operator]:
-    """Run an operator as the throw-away user; it closes at the end of the block."""
-    script = str(Path(__file__).parent / "operator_side.py")
-    argv = [sys.executable, script, instance, str(linger), loop]
-    environ = {"PATH": os.defpath, "HOME": str(machine.home), "PYTHONPATH": str(ROOT / "operator")}
+    """Run an operator as the developer; it closes at the end of the block."""
+    argv = [sys.executable, str(SCRIPT), instance, str(linger), loop]
+    env = {"PATH": os.defpath, "HOME": str(dev.home), "PYTHONPATH": str(PACKAGE)}
     if askpass:
-        environ["SUDO_ASKPASS"] = str(machine.askpass)
-    with subprocess.Popen(
-        machine.argv(argv, USER),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environ,
-        cwd="/",
-    ) as process:
+        env["SUDO_ASKPASS"] = str(dev.askpass)
+    with popen(dev, *argv, env=env, stdout=subprocess.PIPE) as process:
         try:
-            one = Operator(process)
-            one.pid = one.until()["pid"]
-            yield one
+            yield Operator(process)
         finally:
-            # The end of stdin is the end of the operator; nsenter itself would leave it behind.
+            # The end of stdin is the end of the operator.
             assert process.stdin is not None
             with suppress(BrokenPipeError):
                 process.stdin.close()
-            process.send_signal(signal.SIGCONT)  # nsenter stops when what it runs is stopped
-            process.wait(PATIENCE)
+            process.wait(TIMEOUT)

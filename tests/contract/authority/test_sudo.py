@@ -1,209 +1,223 @@
 """Becoming root through real sudo, real passwords and the real helper, as a throw-away user."""
 
 import itertools
+import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import psutil
 import pytest
-from tests.contract.authority.machine import PASSWORD, USER, Machine, missing, started
-from tests.contract.authority.operators import PATIENCE, operator
+from tests.contract.authority.operators import operator, popen
+from tests.lab.eventual import eventually
+from tests.lab.user import Dev
 
-pytestmark = [
-    pytest.mark.contract,
-    pytest.mark.skipif(bool(missing()), reason=f"real sudo: {missing()}"),
-]
-MAY = f"{USER} ALL=(ALL:ALL) ALL"
-MAY_FREELY = f"{USER} ALL=(ALL:ALL) NOPASSWD: ALL"
+pytestmark = [pytest.mark.contract, pytest.mark.isolated]
+Asked = Callable[[], int]
+HOSTS = Path("/etc/hosts")
 _NUMBERS = itertools.count(1)
 
 
-@pytest.fixture(scope="module")
-def machine() -> Iterator[Machine]:
-    with started() as machine:
-        yield machine
+@pytest.fixture
+def asked(dev: Dev) -> Asked:
+    """Tell how often a password was asked for in this test."""
+    before = dev.prompts
+    return lambda: dev.prompts - before
 
 
 @pytest.fixture
-def instance(machine: Machine) -> Iterator[str]:
-    machine.sudoers(MAY)
-    machine.answer(PASSWORD)
+def instance(dev: Dev) -> Iterator[str]:
+    """Give an instance of this test's own, to a developer who may sudo with a password."""
+    dev.sudoers()
+    dev.answer_with(dev.password)
     yield f"tilt-{next(_NUMBERS)}"
-    eventually(lambda: not machine.helpers())
+    eventually(lambda: not helpers())
 
 
-def eventually(true: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < deadline, "the condition never came true"
-        time.sleep(0.05)
+def helpers() -> list[psutil.Process]:
+    """Worker and guardian, and no sudo."""
+    return processes("/usr/bin/python3", "pycache_prefix")
 
 
-def kill(machine: Machine, pid: int, number: signal.Signals) -> None:
-    machine.run("kill", f"-{number.value}", str(pid))
+def processes(*words: str) -> list[psutil.Process]:
+    """What runs here and begins with the first word and contains the others."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            argv = " ".join(process.cmdline())
+            if argv.startswith(words[0]) and all(word in argv for word in words):
+                found.append(process)
+    return found
 
 
-def paste(machine: Machine, message: str, password: str) -> "subprocess.Popen[str]":
+def askpass(dev: Dev, body: str) -> None:
+    """Replace the program that sudo asks."""
+    dev.write(dev.askpass, f"#!/bin/sh\n{body}\n", mode=0o755)
+
+
+def paste(dev: Dev, message: str) -> "subprocess.Popen[str]":
     """Do what the message says, in a terminal of its own: its last line is sudo's."""
     line = message.splitlines()[-1].replace("sudo -- ", "sudo -S -- ")
     assert line.startswith("/usr/bin/sudo -S -- /usr/bin/python3 ")
-    process = subprocess.Popen(
-        machine.argv(["sh", "-c", line], USER), stdin=subprocess.PIPE, text=True
-    )
+    process = popen(dev, "sh", "-c", line)
     assert process.stdin is not None
-    process.stdin.write(password + "\n")
+    process.stdin.write(dev.password + "\n")
     process.stdin.flush()
     return process
 
 
 @pytest.mark.parametrize("pty", [True, False], ids=["use_pty", "no pty"])
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
-def test_a_right_password_is_asked_for_once(
-    machine: Machine, instance: str, pty: bool, loop: str
-) -> None:
-    machine.sudoers(MAY, pty=pty)
-    before = machine.read("/etc/hosts")
-    with operator(machine, instance, loop=loop) as one:
+def test_a_right_password_is_asked_for_once(dev: Dev, instance: str, pty: bool, loop: str) -> None:
+    dev.sudoers(use_pty=pty)
+    prompts = dev.home / "prompts"
+    prompts.unlink(missing_ok=True)
+    askpass(dev, f"echo \"$1\" >> '{prompts}'\necho '{dev.password}'")
+    before = HOSTS.read_text()
+    with operator(dev, instance, loop=loop) as one:
         told = one.until(state="Authorized")
         assert (told["way"], told["session"], told["helper"]) == ("sudo -A", 1, True)
-        assert machine.asked() == 1
-        assert instance in machine.calls.read_text(), "sudo's prompt names who asks"
+        prompt = prompts.read_text().splitlines()
+        assert len(prompt) == 1
+        assert instance in prompt[0], "sudo's prompt names who asks"
         one.say("listen 127.18.0.3 80")
         one.until(done="listen")
         one.say("hosts 127.18.0.3 web storefront")
         assert one.until(done="hosts")["withheld"] == 0
-        assert machine.run("curl", "--http0.9", "-s", "http://web.storefront/") == "hello"
+        assert dev.run("curl", "--http0.9", "-s", "http://web.storefront/").stdout == "hello"
         one.say("close")
         one.until(done="close")
-        eventually(lambda: machine.read("/etc/hosts") == before)
+        eventually(lambda: HOSTS.read_text() == before)
 
 
 def test_a_wrong_password_is_denied_and_asked_for_again_after_a_refresh_only(
-    machine: Machine, instance: str
+    dev: Dev, instance: str, asked: Asked
 ) -> None:
-    machine.answer("wrong")
-    with operator(machine, instance) as one:
+    dev.answer_with("wrong")
+    with operator(dev, instance) as one:
         told = one.until(state="WaitingForAuthorization")
         assert told["reason"] == "AuthorizationDenied"
         assert "incorrect password" in told["message"]
         assert "Refresh" in told["message"]
         assert f"bin/kubefwd-operator authorize --instance {instance}\n" in told["message"]
-        assert machine.asked() == 3, "one sudo asks three times"
+        assert asked() == 3, "one sudo asks three times"
         one.say("refresh")
         assert one.until(state="WaitingForAuthorization")["reason"] == "AuthorizationDenied"
-        assert machine.asked() == 6
-        machine.answer(PASSWORD)
+        assert asked() == 6
+        dev.answer_with(dev.password)
         one.say("refresh")
         one.until(state="Authorized")
-        assert machine.asked() == 1
+        assert asked() == 7
 
 
-def test_a_user_whom_sudo_does_not_know_is_told_so(machine: Machine, instance: str) -> None:
-    machine.sudoers("")
-    with operator(machine, instance) as one:
+def test_a_user_whom_sudo_does_not_know_is_told_so(dev: Dev, instance: str) -> None:
+    dev.sudoers(allowed=False)
+    with operator(dev, instance) as one:
         told = one.until(state="WaitingForAuthorization")
         assert told["reason"] == "AuthorizationDenied"
         assert "sudoers" in told["message"]
 
 
-def test_a_nopasswd_line_is_used_and_the_log_says_why(machine: Machine, instance: str) -> None:
-    machine.sudoers(MAY_FREELY)
-    with operator(machine, instance, askpass=False) as one:
+def test_a_nopasswd_line_is_used_and_the_log_says_why(
+    dev: Dev, instance: str, asked: Asked
+) -> None:
+    dev.sudoers(password=False)
+    with operator(dev, instance, askpass=False) as one:
         assert one.until(state="Authorized")["way"] == "sudo -n"
         assert one.said("Root came without a question (sudo -n): sudo asked for no password")
         assert one.said("NOPASSWD")
-        assert machine.asked() == 0
+        assert asked() == 0
 
 
-def test_without_askpass_the_line_to_paste_works(machine: Machine, instance: str) -> None:
-    with operator(machine, instance, askpass=False) as one:
+def test_without_askpass_the_line_to_paste_works(dev: Dev, instance: str) -> None:
+    with operator(dev, instance, askpass=False) as one:
         told = one.until(state="WaitingForAuthorization")
         assert told["reason"] == "WaitingForAuthorization"
         assert "SUDO_ASKPASS is not set" in told["message"]
-        with paste(machine, told["message"], PASSWORD):
+        with paste(dev, told["message"]):
             assert one.until(state="Authorized")["way"] == "terminal"
             assert one.said("Root was given from a terminal.")
             one.say("close")
 
 
-def test_without_sudo_it_says_so_and_names_the_line_for_root(
-    machine: Machine, instance: str
-) -> None:
-    machine.run("sh", "-c", "touch /run/nothing && mount --bind /run/nothing /usr/bin/sudo")
+def test_without_sudo_it_says_so_and_names_the_line_for_root(dev: Dev, instance: str) -> None:
+    nothing = Path("/run/nothing")
+    nothing.touch()
+    subprocess.run(["mount", "--bind", nothing, "/usr/bin/sudo"], check=True)
     try:
-        with operator(machine, instance) as one:
+        with operator(dev, instance) as one:
             told = one.until(state="WaitingForAuthorization")
             assert "sudo is not installed" in told["message"]
             line = told["message"].splitlines()[-1]
             assert line.startswith("/usr/bin/python3 -I")
-            with subprocess.Popen(machine.argv(["sh", "-c", line])):
+            with subprocess.Popen(["sh", "-c", line]):
                 assert one.until(state="Authorized")["way"] == "terminal"
                 one.say("close")
     finally:
-        machine.run("umount", "/usr/bin/sudo")
+        subprocess.run(["umount", "/usr/bin/sudo"], check=True)
 
 
-def test_a_dialog_is_closed_when_root_came_from_a_terminal(machine: Machine, instance: str) -> None:
-    machine.script("exec sleep 4242\n")
-    with operator(machine, instance) as one:
+def test_a_dialog_is_closed_when_root_came_from_a_terminal(dev: Dev, instance: str) -> None:
+    askpass(dev, "exec sleep 4242")
+    with operator(dev, instance) as one:
         told = one.until(state="Asking", reason="WaitingForAuthorization")
-        eventually(lambda: machine.processes("sleep 4242"))
-        with paste(machine, told["message"], PASSWORD):
+        eventually(lambda: processes("sleep 4242"))
+        with paste(dev, told["message"]):
             assert one.until(state="Authorized")["way"] == "terminal"
-            eventually(lambda: not machine.processes("sleep 4242"))
-            eventually(lambda: not machine.processes("/usr/bin/sudo -A"))
+            eventually(lambda: not processes("sleep 4242"))
+            eventually(lambda: not processes("/usr/bin/sudo -A"))
             one.say("listen 127.18.0.4 80")
             one.until(done="listen")
             one.say("close")
 
 
-def test_a_dialog_is_closed_with_the_operator(machine: Machine, instance: str) -> None:
-    machine.script("exec sleep 4343\n")
-    with operator(machine, instance) as one:
+def test_a_dialog_is_closed_with_the_operator(dev: Dev, instance: str) -> None:
+    askpass(dev, "exec sleep 4343")
+    with operator(dev, instance) as one:
         one.until(state="Asking", reason="WaitingForAuthorization")
-        eventually(lambda: machine.processes("sleep 4343"))
+        eventually(lambda: processes("sleep 4343"))
         one.say("close")
         one.until(done="close")
-        eventually(lambda: not machine.processes("sleep 4343"))
+        eventually(lambda: not processes("sleep 4343"))
 
 
 @pytest.mark.parametrize("victim", [0, 1], ids=["first", "second"])
 def test_a_killed_helper_is_lost_and_asked_for_again_after_a_refresh(
-    machine: Machine, instance: str, victim: int
+    dev: Dev, instance: str, asked: Asked, victim: int
 ) -> None:
     """Worker and guardian: each is killed once, and the other one ends by itself."""
-    with operator(machine, instance, linger=0) as one:
+    with operator(dev, instance, linger=0) as one:
         one.until(state="Authorized")
-        by_age = sorted(machine.helpers(), key=psutil.Process.create_time)
+        by_age = sorted(helpers(), key=psutil.Process.create_time)
         by_age[victim].kill()
         told = one.until(state="AuthorizationLost")
         assert told["reason"] == "AuthorizationLost"
         assert "Refresh" in told["message"]
         assert not told["helper"]
-        eventually(lambda: not machine.helpers())
-        assert machine.asked() == 1, "nobody is asked by itself"
+        eventually(lambda: not helpers())
+        assert asked() == 1, "nobody is asked by itself"
         one.say("refresh")
         told = one.until(state="Authorized")
-        assert (told["session"], machine.asked()) == (2, 2)
+        assert (told["session"], asked()) == (2, 2)
 
 
 def test_a_lost_helper_comes_back_by_itself_where_sudo_asks_nothing(
-    machine: Machine, instance: str
+    dev: Dev, instance: str
 ) -> None:
-    machine.sudoers(MAY_FREELY)
-    with operator(machine, instance) as one:
+    dev.sudoers(password=False)
+    with operator(dev, instance) as one:
         one.until(state="Authorized")
-        machine.helpers()[0].kill()
+        helpers()[0].kill()
         one.until(state="AuthorizationLost")
         assert one.until(state="Authorized")["session"] == 2
 
 
-def test_a_killed_sudo_changes_nothing(machine: Machine, instance: str) -> None:
-    with operator(machine, instance) as one:
+def test_a_killed_sudo_changes_nothing(dev: Dev, instance: str) -> None:
+    with operator(dev, instance) as one:
         one.until(state="Authorized")
-        for sudo in machine.processes("/usr/bin/sudo"):
+        for sudo in processes("/usr/bin/sudo"):
             sudo.kill()
         one.say("listen 127.18.0.5 80")
         one.until(done="listen")
@@ -212,25 +226,25 @@ def test_a_killed_sudo_changes_nothing(machine: Machine, instance: str) -> None:
 
 @pytest.mark.parametrize("end", ["close", "kill"])
 def test_an_operator_that_starts_within_the_linger_asks_nobody(
-    machine: Machine, instance: str, end: str
+    dev: Dev, instance: str, asked: Asked, end: str
 ) -> None:
-    with operator(machine, instance, linger=30) as one:
+    with operator(dev, instance, linger=30) as one:
         one.until(state="Authorized")
         if end == "close":
             one.say("close")
             one.until(done="close")
         else:
-            kill(machine, one.pid, signal.SIGKILL)
-    with operator(machine, instance, linger=0) as two:
+            os.kill(one.process.pid, signal.SIGKILL)
+    with operator(dev, instance, linger=0) as two:
         assert two.until(state="Authorized")["way"] == "lingering helper"
         assert two.said("Root came without a question: the helper from before")
-        assert machine.asked() == 1
+        assert asked() == 1
 
 
-def test_the_newest_operator_wins_and_asks_nobody(machine: Machine, instance: str) -> None:
-    with operator(machine, instance, linger=30) as one:
+def test_the_newest_operator_wins_and_asks_nobody(dev: Dev, instance: str, asked: Asked) -> None:
+    with operator(dev, instance, linger=30) as one:
         one.until(state="Authorized")
-        with operator(machine, instance, linger=0) as two:
+        with operator(dev, instance, linger=0) as two:
             told = one.until(state="Superseded")
             assert told["reason"] == "Superseded"
             assert not told["helper"]
@@ -239,28 +253,28 @@ def test_the_newest_operator_wins_and_asks_nobody(machine: Machine, instance: st
             one.until(done="close")
             two.say("listen 127.18.0.6 80")
             two.until(done="listen")
-            path = machine.run("find", str(machine.home), "-name", "helper.sock")
-            assert path.count("helper.sock") == 1, "nobody unlinks a socket that is not its own"
-            assert machine.asked() == 1
+            sockets = list(dev.home.rglob("helper.sock"))
+            assert len(sockets) == 1, "nobody unlinks a socket that is not its own"
+            assert asked() == 1
 
 
 def test_an_operator_that_was_stopped_goes_on_without_a_question(
-    machine: Machine, instance: str
+    dev: Dev, instance: str, asked: Asked
 ) -> None:
     """Silence of 15 s is an end for the helper; it waits for us to be continued."""
-    before = machine.read("/etc/hosts")
-    with operator(machine, instance, linger=30) as one:
+    before = HOSTS.read_text()
+    with operator(dev, instance, linger=30) as one:
         one.until(state="Authorized")
         one.say("listen 127.18.0.7 80")
         one.until(done="listen")
         one.say("hosts 127.18.0.7 web storefront")
         one.until(done="hosts")
-        kill(machine, one.pid, signal.SIGSTOP)
-        eventually(lambda: machine.read("/etc/hosts") == before)
-        kill(machine, one.pid, signal.SIGCONT)
+        os.kill(one.process.pid, signal.SIGSTOP)
+        eventually(lambda: HOSTS.read_text() == before)
+        os.kill(one.process.pid, signal.SIGCONT)
         one.until(state="AuthorizationLost")
         told = one.until(state="Authorized")
         assert (told["session"], told["way"]) == (2, "lingering helper")
-        assert machine.asked() == 1
-        machine.sudoers(MAY_FREELY)
-        machine.helpers()[0].kill()
+        assert asked() == 1
+        dev.sudoers(password=False)
+        helpers()[0].kill()
