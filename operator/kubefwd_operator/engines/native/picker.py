@@ -14,7 +14,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from kubefwd_operator.core.errors import ClusterError
 from kubefwd_operator.core.model import CatalogSeen, Endpoint, Service
 
 ASK_AGAIN = 2.0
@@ -30,14 +29,14 @@ ServiceKey = tuple[str, str]
 """(namespace, service)."""
 
 
-class CatalogLike(Protocol):
-    """What the engine needs of `cluster/catalog.py`'s Catalog."""
+class Pods(Protocol):
+    """What picking needs of `cluster/catalog.py`'s Catalog."""
 
     def seen(self) -> CatalogSeen:
         """Return everything that is known of the cluster now."""
 
     async def failing(self, service: Service) -> str:
-        """Return why every pod of this service keeps failing, or nothing. Asks the cluster."""
+        """Ask the cluster why every pod of this service keeps failing; nothing if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +121,7 @@ class Picker:
 
     def __init__(
         self,
-        catalog: CatalogLike,
+        catalog: Pods,
         lot: Callable[[], float] = random.random,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
@@ -234,12 +233,6 @@ class Picker:
         now = asyncio.get_running_loop().time()
         asked = self._questions.get(key)
         if asked is None or now - asked[0] >= ASK_AGAIN:
-            asked = (now, asyncio.ensure_future(self._ask(service)))
+            asked = (now, asyncio.ensure_future(self._catalog.failing(service)))
             self._questions[key] = asked
         return await asyncio.shield(asked[1])
-
-    async def _ask(self, service: Service) -> str:
-        try:
-            return await self._catalog.failing(service)
-        except ClusterError:
-            return ""
