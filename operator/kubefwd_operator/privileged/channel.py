@@ -13,11 +13,13 @@ import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from weakref import WeakValueDictionary
 
 from kubefwd_operator.core.errors import HelperError, HelperGone, HelperRefused
-from kubefwd_operator.core.names import HostsEntry
+from kubefwd_operator.core.names import HostsEntry, spell
 from kubefwd_operator.privileged.conversation import Conversation
+from kubefwd_operator.privileged.rivals import HOSTS, Contested, contested
 from kubefwd_operator.privileged.wire import VERSION, Answer
 
 BEAT = 2.0
@@ -42,14 +44,6 @@ class Withheld:
 
 
 @dataclass(frozen=True, slots=True)
-class Contested:
-    """A name that the helper wrote and another instance, `by`, waits for."""
-
-    name: str
-    by: str
-
-
-@dataclass(frozen=True, slots=True)
 class HostsOutcome:
     """What became of a `hosts` request. `changed` is False when the file was so already."""
 
@@ -62,13 +56,20 @@ class Helper:
     """One accepted connection, from `hello` until HelperGone. `session` counts them."""
 
     def __init__(
-        self, connection: socket.socket, *, session: int, log: logging.Logger, beat: float = BEAT
+        self,
+        connection: socket.socket,
+        *,
+        session: int,
+        log: logging.Logger,
+        beat: float = BEAT,
+        hosts_file: Path = HOSTS,
     ) -> None:
         self.session = session
         self.pid = 0
         self.guardian = 0
         self._talk = Conversation(connection, log)
         self._beat = beat
+        self._hosts_file = hosts_file
         self._pulse: asyncio.Task[None] | None = None
         self._fetching: set[asyncio.Task[None]] = set()
         self._turns: WeakValueDictionary[tuple[str, int], asyncio.Lock] = WeakValueDictionary()
@@ -121,7 +122,11 @@ class Helper:
         Raises HelperRefused: foreign, limit, read-only, system; and HelperGone.
         """
         answer = await self._talk.ask("hosts", entries=[entry._asdict() for entry in entries])
-        return _outcome(answer)
+        withheld = _withheld(answer)
+        elsewhere = {each.name for each in withheld}
+        names = [name for entry in entries for name in spell(entry) if name not in elsewhere]
+        changed = answer.body.get("changed") is True
+        return HostsOutcome(withheld, changed, contested(dict.fromkeys(names), self._hosts_file))
 
     async def bye(self) -> None:
         """Everything undone and the helper ended at once, without lingering."""
@@ -188,17 +193,8 @@ def _number(answer: Answer, key: str) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _outcome(answer: Answer) -> HostsOutcome:
-    return HostsOutcome(
-        tuple(
-            Withheld(*row) for row in _rows(answer, "withheld", "name", "ip", "reason", "message")
-        ),
-        answer.body.get("changed") is True,
-        tuple(Contested(*row) for row in _rows(answer, "contested", "name", "by")),
-    )
-
-
-def _rows(answer: Answer, name: str, *keys: str) -> list[tuple[str, ...]]:
-    rows = answer.body.get(name)
+def _withheld(answer: Answer) -> tuple[Withheld, ...]:
+    rows = answer.body.get("withheld")
     found = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-    return [tuple(str(row.get(key, "")) for key in keys) for row in found]
+    keys = ("name", "ip", "reason", "message")
+    return tuple(Withheld(*(str(row.get(key, "")) for key in keys)) for row in found)

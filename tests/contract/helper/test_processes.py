@@ -23,6 +23,8 @@ from tests.contract.helper.harness import (
     listens,
 )
 
+from kubefwd_operator.privileged.rivals import Contested, contested
+
 pytestmark = pytest.mark.contract
 NOBODY = 65534
 _addresses = (f"127.19.{os.getpid() % 200 + 20}.{n}" for n in itertools.count(1))
@@ -344,11 +346,10 @@ def test_a_name_stays_with_the_first_and_passes_on_at_its_end(machine: Machine) 
         ("web.shop.svc.cluster.local", "held-by-instance"),
     }
     assert f"{ip} api.shop ".encode() in machine.hosts.read_bytes()
-    told = rivals.first.connection.hosts(entry(rivals.first.ip, "web", bare=True))["contested"]
-    assert {(one["name"], one["by"]) for one in told} == {
-        (name, f"{NOBODY}.tilt-10350")
-        for name in ("web.shop", "web.shop.svc", "web.shop.svc.cluster.local")
-    }
+    names = ("web.shop", "web.shop.svc", "web.shop.svc.cluster.local")
+    assert contested(("web", *names), machine.hosts) == tuple(
+        Contested(name, f"{NOBODY}.tilt-10350") for name in names
+    )
     rivals.first.connection.ask("bye")
     assert rivals.second.hosts(entry(ip, "web"), entry(ip, "api"))["withheld"] == []
     rivals.second.ask("bye")
@@ -372,7 +373,7 @@ def test_it_serves_as_many_listeners_as_a_large_cluster_has(machine: Machine) ->
 def test_a_full_hosts_request_is_answered(machine: Machine) -> None:
     running = Running(machine)
     entries = [entry(running.ip, f"service-{n}") for n in range(4096)]
-    done = {"ok": True, "changed": True, "withheld": [], "contested": []}
+    done = {"ok": True, "changed": True, "withheld": []}
     assert running.connection.hosts(*entries) == done
     assert running.connection.hosts() == done
     assert machine.hosts.read_bytes() == running.before

@@ -30,7 +30,8 @@ from kubefwd_operator.core.model import (
 )
 from kubefwd_operator.core.names import HostsEntry
 from kubefwd_operator.engines.native.client import reset_on_close
-from kubefwd_operator.privileged.channel import Contested, HostsOutcome, Withheld
+from kubefwd_operator.privileged.channel import HostsOutcome, Withheld
+from kubefwd_operator.privileged.rivals import Contested
 
 CLUSTER = ClusterRef("/config", "lab", "lab")
 SECOND = 0.1  # what the endpoint's "one second for the other direction" takes here
@@ -232,8 +233,9 @@ class PodServer:
             raise self.failing.pop(0)
         try:
             return await self._session.ws_connect(
-                self._url + path, protocols=protocols, params=query, max_msg_size=0, compress=0
-            )
+                self._url + path, protocols=protocols, params=query, max_msg_size=0, compress=0,
+                autoping=False,
+            )  # fmt: skip
         except aiohttp.WSServerHandshakeError as error:
             raise (NotFound if error.status == 404 else DialError)(str(error)) from error
 

@@ -75,8 +75,7 @@ class FakeHelper:
             for one in entries
             if one["service"] == "localhost"
         ]
-        contested = [{"name": one["service"], "by": "7.other"} for one in entries if one["bare"]]
-        return {"withheld": withheld, "changed": True, "contested": contested}, []
+        return {"withheld": withheld, "changed": True}, []
 
     def _heartbeat(self) -> Any:
         return {}, []

@@ -6,6 +6,7 @@ import os
 import resource
 import socket
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 import uvloop
@@ -14,7 +15,8 @@ from tests.unit.privileged.talk import IP, TalksToHelper, free_port
 
 from kubefwd_operator.core.errors import HelperGone, HelperRefused
 from kubefwd_operator.core.names import HostsEntry
-from kubefwd_operator.privileged.channel import SILENT_BEATS, Contested, Helper
+from kubefwd_operator.privileged.channel import SILENT_BEATS, Helper
+from kubefwd_operator.privileged.rivals import HOSTS, Contested
 
 LOG = logging.getLogger("test")
 
@@ -22,11 +24,11 @@ LOG = logging.getLogger("test")
 class Pair:
     """Our Helper and the fake at the other end."""
 
-    def __init__(self, beat: float = 60, **faults: bool) -> None:
+    def __init__(self, beat: float = 60, hosts_file: Path = HOSTS, **faults: bool) -> None:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         self.fake = FakeHelper(theirs, **faults)
-        self.helper = Helper(ours, session=1, log=LOG, beat=beat)
+        self.helper = Helper(ours, session=1, log=LOG, beat=beat, hosts_file=hosts_file)
 
     async def greeted(self) -> "Pair":
         self.fake.start()
@@ -70,9 +72,21 @@ async def test_a_helper_of_another_version_is_refused() -> None:
     pair.fake.connection.close()
 
 
-async def test_who_waits_for_a_name_is_passed_on(pair: Pair) -> None:
-    entries = [HostsEntry(IP, "web", "shop", bare=True), HostsEntry(IP, "api", "shop")]
-    assert (await pair.helper.hosts(entries)).contested == (Contested("web", "7.other"),)
+async def test_who_waits_for_a_name_is_passed_on(tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text("# waits for web localhost # kubefwd-operator:7.other\n")
+    pair = await Pair(hosts_file=hosts).greeted()
+    try:
+        entries = [
+            HostsEntry(IP, "web", "shop", bare=True),
+            HostsEntry(IP, "localhost", "shop", bare=True),
+        ]
+        outcome = await pair.helper.hosts(entries)
+        assert [each.name for each in outcome.withheld] == ["localhost"]
+        assert outcome.contested == (Contested("web", "7.other"),)
+    finally:
+        pair.helper.close()
+        pair.fake.connection.close()
 
 
 async def test_hosts_entries_travel_with_every_field(pair: Pair) -> None:

@@ -10,14 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kubefwd_operator.privileged.rivals import Contested, contested
 from kubefwd_operator.root.helper import hosts as module
-from kubefwd_operator.root.helper.hosts import MAX_TOLD, Hosts, block, holders, waiting, without
+from kubefwd_operator.root.helper.hosts import MAX_TOLD, Hosts, block, holders, without
 from kubefwd_operator.root.helper.ledger import Ledger
 from kubefwd_operator.root.helper.names import HostsEntry, spell
 from kubefwd_operator.root.helper.protocol import MAX_LINE, Refusal
 
 ME, OTHER = "1000.tilt-10350", "1001.tilt-10350"
 WEB = HostsEntry("127.18.0.3", "web", "shop", bare=True)
+_my = ME.__eq__
 ODD = [
     pytest.param(b"", id="empty"),
     pytest.param(b"127.0.0.1 localhost\n", id="ordinary"),
@@ -56,7 +58,7 @@ def test_after_undo_the_file_is_byte_equal(mine: Hosts, file: Path, content: byt
     assert mine.replace([WEB])[0]
     assert file.read_bytes().endswith(content)
     assert b"127.18.0.3 web web.shop " in file.read_bytes()
-    mine.remove()
+    mine.remove(_my)
     assert file.read_bytes() == content
 
 
@@ -65,7 +67,7 @@ def test_what_the_user_adds_meanwhile_is_kept(mine: Hosts, file: Path, content: 
     file.write_bytes(content)
     mine.replace([WEB])
     file.write_bytes(b"10.9.9.9 before\n" + file.read_bytes() + b"10.9.9.9 after")
-    mine.remove()
+    mine.remove(_my)
     assert file.read_bytes() == b"10.9.9.9 before\n" + content + b"10.9.9.9 after"
 
 
@@ -73,7 +75,7 @@ def test_a_line_that_the_user_puts_into_our_block_is_kept(mine: Hosts, file: Pat
     mine.replace([WEB])
     first, rest = file.read_bytes().split(b"\n", 1)
     file.write_bytes(first + b"\n10.9.9.9 mine\n" + rest)
-    mine.remove()
+    mine.remove(_my)
     assert file.read_bytes() == b"10.9.9.9 mine\n127.0.0.1 localhost\n"
 
 
@@ -184,12 +186,12 @@ def test_two_owners_have_two_blocks_and_the_first_keeps_the_name(
     theirs = _make(tmp_path, OTHER)
     file.write_bytes(b"10.0.0.1 x")
     mine.replace([WEB])
-    _, withheld, _ = theirs.replace([WEB._replace(ip="127.18.0.4")])
+    _, withheld = theirs.replace([WEB._replace(ip="127.18.0.4")])
     assert {one["reason"] for one in withheld} == {"held-by-instance"}
     assert ME in withheld[0]["message"]
-    mine.remove()
-    assert theirs.replace([WEB._replace(ip="127.18.0.4")]) == (True, [], [])
-    theirs.remove()
+    mine.remove(_my)
+    assert theirs.replace([WEB._replace(ip="127.18.0.4")]) == (True, [])
+    theirs.remove(OTHER.__eq__)
     assert file.read_bytes() == b"10.0.0.1 x"
 
 
@@ -197,35 +199,19 @@ def test_the_holder_of_a_name_learns_who_waits_for_it(
     mine: Hosts, file: Path, tmp_path: Path
 ) -> None:
     theirs = _make(tmp_path, OTHER)
-    assert mine.replace([WEB]) == (True, [], [])
+    assert mine.replace([WEB]) == (True, [])
     wanted = [WEB._replace(ip="127.18.0.4"), WEB._replace(ip="127.18.0.5", namespace="two")]
-    assert theirs.replace(wanted)[2] == []
+    theirs.replace(wanted)
+    assert contested([f"web.two{end}" for end in ("", ".svc")], file) == ()
     assert b"127.18.0.5 web.two " in file.read_bytes()
     assert holders(file.read_bytes())["web"] == ME
-    again = mine.replace([WEB])
-    assert again == (False, [], [{"name": name, "by": OTHER} for name in spell(WEB)])
+    assert mine.replace([WEB]) == (False, [])
+    assert contested(spell(WEB), file) == tuple(Contested(name, OTHER) for name in spell(WEB))
     theirs.replace([])
-    assert mine.replace([WEB]) == (False, [], [])
-    mine.remove()
+    assert mine.replace([WEB]) == (False, [])
+    assert contested(spell(WEB), file) == ()
+    mine.remove(_my)
     assert file.read_bytes() == b"127.0.0.1 localhost\n"
-
-
-@pytest.mark.parametrize(
-    "content, found",
-    [
-        pytest.param(
-            f"# waits for a b.c # kubefwd-operator:{ME}\n", {"a": ME, "b.c": ME}, id="two"
-        ),
-        pytest.param("# waits for a\n", {}, id="a comment of the user's"),
-        pytest.param(f"# waits for \xe9 # kubefwd-operator:{ME}\n", {}, id="not a name"),
-        pytest.param(
-            f"10.0.0.1 x # waits for a # kubefwd-operator:{ME}\n", {}, id="not at the start"
-        ),
-    ],
-)
-def test_who_waits_for_a_name(content: str, found: dict[str, str]) -> None:
-    assert waiting(content.encode()) == found
-    assert without(content.encode(), lambda owner: owner == OTHER) == content.encode()
 
 
 def test_owner_mode_and_attributes_are_kept(mine: Hosts, file: Path) -> None:
@@ -236,7 +222,7 @@ def test_owner_mode_and_attributes_are_kept(mine: Hosts, file: Path) -> None:
     assert os.getxattr(file, "user.colour") == b"blue"
     if os.geteuid() == 0:
         os.chown(file, 1234, 4321)
-        mine.remove()
+        mine.remove(_my)
         assert (file.stat().st_uid, file.stat().st_gid) == (1234, 4321)
 
 
@@ -256,7 +242,7 @@ def test_nothing_is_left_beside_the_file(mine: Hosts, file: Path) -> None:
 
 
 def test_a_temporary_file_of_a_killed_helper_is_removed(mine: Hosts, file: Path) -> None:
-    left = file.parent / ".hosts.kubefwd-operator-0123"
+    left = file.parent / ".hosts.kubefwd-operator"
     left.write_bytes(b"half")
     mine.replace([WEB])
     assert not left.exists()
@@ -275,7 +261,7 @@ def test_a_change_by_somebody_else_meanwhile_is_not_lost(
             file.write_bytes(b"10.0.0.9 web\n")
 
     monkeypatch.setattr(os, "fsync", fsync)
-    _, withheld, _ = mine.replace([WEB])
+    _, withheld = mine.replace([WEB])
     assert file.read_bytes().endswith(b"10.0.0.9 web\n")
     assert [one["name"] for one in withheld] == ["web"]
 
@@ -324,7 +310,7 @@ def test_a_bind_mounted_file_is_written_in_place(
     mine.replace([WEB])
     assert file.stat().st_ino == before
     assert b"web.shop" in file.read_bytes()
-    mine.remove()
+    mine.remove(_my)
     assert file.read_bytes() == b"127.0.0.1 localhost\n"
     assert not _journal(mine).exists()
 
@@ -341,14 +327,14 @@ def test_a_torn_write_in_place_is_finished_from_the_journal(
         with pytest.raises(ZeroDivisionError):
             mine.replace([WEB])
     file.write_bytes(file.read_bytes()[:100] + b"torn")
-    mine.remove()
+    mine.remove(_my)
     assert file.read_bytes() == content
 
 
 def test_a_journal_older_than_the_users_own_edit_is_dropped(mine: Hosts, file: Path) -> None:
     _journal(mine).write_bytes(b"old")
     os.utime(_journal(mine), (1, 1))
-    mine.remove()
+    mine.remove(_my)
     assert file.read_bytes() == b"127.0.0.1 localhost\n"
     assert not _journal(mine).exists()
 
@@ -385,7 +371,7 @@ def test_dead_owners_are_swept_and_living_ones_stay(
     theirs.replace([WEB._replace(service="api")])
     dead = block([WEB._replace(service="db")], "7.dead", {}, ())[0]
     file.write_bytes(dead + file.read_bytes())
-    mine.sweep()
+    mine.remove(mine.ledger.dead)
     assert b"7.dead" not in file.read_bytes()
     assert ME.encode() in file.read_bytes()
     assert OTHER.encode() in file.read_bytes()

@@ -31,9 +31,9 @@ def test_an_address_is_taken_once_and_given_back(folder: Path) -> None:
     ledger.lease(IP)
     ledger.lease("127.18.0.4")
     assert ours(ledger) == {IP, "127.18.0.4"}
-    ledger.give_back(IP, "127.18.0.9")
+    ledger.free(ledger.mine, [IP, "127.18.0.9"])
     assert ours(ledger) == {"127.18.0.4"}
-    ledger.give_back_all()
+    ledger.free(ledger.mine)
     assert ours(ledger) == set()
 
 
@@ -44,9 +44,9 @@ def test_another_living_owner_is_refused_and_told_who_holds_it(folder: Path) -> 
     with pytest.raises(Refusal, match=ME) as refusal:
         theirs.lease(IP)
     assert refusal.value.code == "leased"
-    theirs.give_back(IP)
+    theirs.free(theirs.mine, [IP])
     assert ours(mine) == {IP}
-    mine.give_back(IP)
+    mine.free(mine.mine, [IP])
     theirs.lease(IP)
     assert ours(theirs) == {IP}
 
@@ -66,10 +66,10 @@ def test_a_sweep_frees_what_the_dead_hold_only(folder: Path) -> None:
     dead, life = _living(folder, OTHER)
     mine.lease(IP)
     dead.lease("127.18.0.4")
-    mine.sweep()
+    mine.free(mine.dead)
     assert ours(dead) == {"127.18.0.4"}
     os.close(life)
-    mine.sweep()
+    mine.free(mine.dead)
     assert ours(dead) == set()
     assert ours(mine) == {IP}
 

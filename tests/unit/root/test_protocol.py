@@ -19,6 +19,17 @@ ENTRY: dict[str, Any] = {
 }
 
 
+def listen(ip: str, port: int) -> dict[str, Any]:
+    """Return what is left of the fields of a `listen` request."""
+    return protocol.verb({"id": 1, "verb": "listen", "ip": ip, "port": port})[1]
+
+
+def entries(items: list[Any]) -> list[HostsEntry]:
+    """Return the entries of a `hosts` request."""
+    _, fields = protocol.verb({"id": 1, "verb": "hosts", "entries": items})
+    return [protocol.entry(item) for item in fields["entries"]]
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -98,7 +109,7 @@ def test_other_verbs_do_not_exist(verb: object) -> None:
     "ip", ["127.18.0.1", "127.18.0.254", "127.19.255.1", "127.18.255.9", "127.19.0.100"]
 )
 def test_an_address_is_ours(ip: str) -> None:
-    assert protocol.endpoint(ip, 80) == (ip, 80)
+    assert listen(ip, 80) == {"ip": ip, "port": 80}
 
 
 @pytest.mark.parametrize(
@@ -112,19 +123,19 @@ def test_an_address_is_ours(ip: str) -> None:
 )
 def test_an_address_is_foreign(ip: str) -> None:
     with pytest.raises(Refusal) as refusal:
-        protocol.address(ip)
+        listen(ip, 80)
     assert refusal.value.code == "foreign"
 
 
 @pytest.mark.parametrize("port", [0, -1, 65536, 1 << 40])
 def test_a_port_is_refused(port: int) -> None:
     with pytest.raises(Refusal, match="65535"):
-        protocol.endpoint("127.18.0.3", port)
+        listen("127.18.0.3", port)
 
 
 def test_entries_are_read() -> None:
     pod = ENTRY | {"pod": "web-0", "bare": True, "short": False}
-    assert protocol.entries([ENTRY, pod]) == [
+    assert entries([ENTRY, pod]) == [
         HostsEntry("127.18.0.3", "web", "shop"),
         HostsEntry("127.18.0.3", "web", "shop", "web-0", bare=True, short=False),
     ]
@@ -150,26 +161,26 @@ def test_entries_are_read() -> None:
 )
 def test_an_entry_is_refused(change: dict[str, Any], code: str) -> None:
     with pytest.raises(Refusal) as refusal:
-        protocol.entries([ENTRY, ENTRY | change])
+        entries([ENTRY, ENTRY | change])
     assert refusal.value.code == code
 
 
 @pytest.mark.parametrize("field", list(ENTRY))
 def test_an_entry_misses_no_field(field: str) -> None:
     with pytest.raises(Refusal, match="fields"):
-        protocol.entries([{key: value for key, value in ENTRY.items() if key != field}])
+        entries([{key: value for key, value in ENTRY.items() if key != field}])
 
 
 @pytest.mark.parametrize("item", [None, [], "web", 1])
 def test_an_entry_is_an_object(item: object) -> None:
     with pytest.raises(Refusal, match="fields"):
-        protocol.entries([item])
+        entries([item])
 
 
 def test_too_many_entries_are_refused_and_the_limit_is_taken() -> None:
-    assert len(protocol.entries([ENTRY] * protocol.MAX_ENTRIES)) == 4096
+    assert len(entries([ENTRY] * protocol.MAX_ENTRIES)) == 4096
     with pytest.raises(Refusal) as refusal:
-        protocol.entries([ENTRY] * (protocol.MAX_ENTRIES + 1))
+        entries([ENTRY] * (protocol.MAX_ENTRIES + 1))
     assert refusal.value.code == "limit"
 
 

@@ -3,7 +3,7 @@
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +40,11 @@ class Side:
         self.hosts, self.listeners = Hosts(str(self.file), self.ledger), Listeners(self.ledger)
         self.session = Session(self.hosts, self.listeners, 4711, self.undo)
 
-    def undo(self) -> None:
+    def undo(self, whose: Callable[[str], bool]) -> None:
         self.undone += 1
-        self.hosts.remove()
+        self.hosts.remove(whose)
         self.listeners.close()
-        self.ledger.give_back_all()
+        self.ledger.free(whose)
 
     def ask(self, verb: str, **fields: Any) -> tuple[dict[str, Any], socket.socket | None]:
         return self.session.answer(json.dumps({"id": 7, "verb": verb, **fields}).encode())
@@ -57,7 +57,7 @@ class Side:
 def side(tmp_path: Path) -> Iterator[Side]:
     made = Side(tmp_path)
     yield made
-    made.undo()
+    made.undo(made.ledger.mine)
     os.close(made.life)
 
 
@@ -115,7 +115,7 @@ def test_listen_passes_one_socket_and_hosts_names_its_address(greeted: Side) -> 
     assert passed is not None
     assert passed.getsockname() == (IP, port)
     answer, passed = greeted.ask("hosts", entries=[WEB])
-    assert answer == {"id": 7, "ok": True, "changed": True, "withheld": [], "contested": []}
+    assert answer == {"id": 7, "ok": True, "changed": True, "withheld": []}
     assert passed is None
     assert b"web.shop" in greeted.file.read_bytes()
     assert greeted.ask("hosts", entries=[])[0]["changed"]

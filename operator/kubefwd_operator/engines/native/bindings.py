@@ -20,7 +20,8 @@ from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines.native.listener import Listener
 from kubefwd_operator.engines.native.picker import Target
 from kubefwd_operator.engines.native.plan import Place, Plan, steps
-from kubefwd_operator.privileged.channel import Contested, HostsOutcome, Withheld
+from kubefwd_operator.privileged.channel import HostsOutcome, Withheld
+from kubefwd_operator.privileged.rivals import Contested
 
 PIPELINE = 64
 """Requests that are under way at once; each answer carries a descriptor, whose number in flight

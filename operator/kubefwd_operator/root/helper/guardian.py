@@ -11,9 +11,7 @@ import signal
 import socket
 import sys
 import syslog
-from collections.abc import Callable, Iterable
-
-Step = Callable[[], object]
+from collections.abc import Callable
 
 
 def say(message: str) -> None:
@@ -23,29 +21,19 @@ def say(message: str) -> None:
         print(f"kubefwd-helper: {message}", file=sys.stderr, flush=True)  # noqa: T201 - its output
 
 
-def undo(steps: Iterable[Step]) -> None:
-    """Take every step; one that fails is told and keeps none of the others from being taken."""
-    for step in steps:
-        try:
-            step()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the next step must be taken
-            say(f"{getattr(step, '__qualname__', step)} failed: {error}")
-
-
-def fork(steps: Iterable[Step], keep: int) -> tuple[socket.socket, int]:
+def fork(undo: Callable[[], None], keep: int) -> tuple[socket.socket, int]:
     """Start the guardian. Return the worker's end of the pair, and the guardian's pid.
 
     `keep` is the one descriptor, beside standard error, that it holds on to: the lock of life.
     """
     ours, theirs = socket.socketpair()
     worker = os.getpid()
-    pid = os.fork()
-    if pid:
+    if pid := os.fork():
         theirs.close()
         return ours, pid
     try:
         _watch(theirs.fileno(), worker, keep)
-        undo(steps)
+        undo()
     finally:
         os._exit(0)
 

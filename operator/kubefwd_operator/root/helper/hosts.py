@@ -2,9 +2,9 @@
 
 Each of our lines ends in a mark with its owner, and new ones go to the top of the file: so taking
 them out again gives back the same bytes, whatever the user wrote meanwhile and however it ends.
-Names that another owner holds are in a comment of the block, so that the holder learns who waits.
-The file is replaced by rename; where that is impossible (a bind mount) it is written in place,
-after the whole text has gone to a journal, from which the next edit finishes a torn write.
+Names that another owner holds are in a comment of the block, so that its operator can read who
+waits. The file is replaced by rename; where that is impossible (a bind mount) it is written in
+place, after all of it has gone to a journal, from which the next edit finishes a torn write.
 """
 
 import contextlib
@@ -21,7 +21,6 @@ from .protocol import Refusal
 
 Told = list[dict[str, str]]
 _MARK = re.compile(rb"# kubefwd-operator:([0-9]{1,10}\.[a-z0-9-]{1,32})\r?$")
-_WAITING = re.compile(rb"(?m)^# waits for ([a-z0-9. -]+) # kubefwd-operator:([0-9.a-z-]+)$")
 _NO_RENAME = {errno.EBUSY, errno.EROFS, errno.EACCES, errno.EPERM, errno.EXDEV}
 _JOURNAL_SECONDS = 5  # a file written later than this after its journal was written by others
 MAX_TOLD = 1500  # keeps the answer below 1 MiB
@@ -50,12 +49,6 @@ def holders(content: bytes) -> dict[str, str]:
     return held
 
 
-def waiting(content: bytes) -> dict[str, str]:
-    """Return which owner waits for each name that another one holds."""
-    found = _WAITING.findall(content)
-    return {name: owner.decode() for names, owner in found for name in names.decode().split()}
-
-
 def block(
     entries: Sequence[HostsEntry], owner: str, held: dict[str, str], machine: Sequence[str]
 ) -> tuple[bytes, Told]:
@@ -64,34 +57,36 @@ def block(
     withheld: Told = []
     seen: set[tuple[str, str]] = set()
     for entry in entries:
-        names, waits = [], []
-        for name in spell(entry):
-            why = _objection(name, held, machine, (name, entry.ip) in seen)
-            if why:
-                withheld.append({"name": name, "ip": entry.ip, **why})
-                waits += [name] if why["reason"] == "held-by-instance" else []
-            else:
-                names.append(name)
-                seen.add((name, entry.ip))
+        why = {
+            name: _objection(name, held, machine, (name, entry.ip) in seen) for name in spell(entry)
+        }
+        names = " ".join(name for name, (reason, _) in why.items() if not reason)
+        waits = " ".join(name for name, (reason, _) in why.items() if reason == "held-by-instance")
+        seen.update((name, entry.ip) for name, (reason, _) in why.items() if not reason)
+        withheld += [
+            {"name": name, "ip": entry.ip, "reason": reason, "message": message}
+            for name, (reason, message) in why.items()
+            if reason
+        ]
         # The twin answers look-ups of IPv6 addresses, which would else go out to the network.
-        ips = (entry.ip, f"::ffff:{entry.ip}") if names else ()
-        lines += [f"{ip} {' '.join(names)} # kubefwd-operator:{owner}\n" for ip in ips]
-        lines += [f"# waits for {' '.join(waits)} # kubefwd-operator:{owner}\n"] if waits else []
+        starts = [f"{ip} {names}" for ip in (entry.ip, f"::ffff:{entry.ip}") if names]
+        starts += [f"# waits for {waits}"] if waits else []
+        lines += [f"{start} # kubefwd-operator:{owner}\n" for start in starts]
     return "".join(lines).encode(), withheld[:MAX_TOLD]
 
 
 def _objection(
     name: str, held: dict[str, str], machine: Sequence[str], again: bool
-) -> dict[str, str]:
+) -> tuple[str, str]:
     if message := refused(name, machine):
-        return {"reason": "refused", "message": message}
+        return "refused", message
     if again:
-        return {"reason": "duplicate", "message": "It was given twice for the same address."}
+        return "duplicate", "It was given twice for the same address."
     if name not in held:
-        return {}
+        return "", ""
     if held[name]:
-        return {"reason": "held-by-instance", "message": f"It is in use by {held[name]}."}
-    return {"reason": "held-by-user", "message": "A line of your own in the hosts file holds it."}
+        return "held-by-instance", f"It is in use by {held[name]}."
+    return "held-by-user", "A line of your own in the hosts file holds it."
 
 
 class Hosts:
@@ -100,38 +95,25 @@ class Hosts:
     def __init__(self, path: str, ledger: Ledger) -> None:
         self.path, self.ledger, self._journal = path, ledger, f"{ledger.folder}/hosts.journal"
 
-    def replace(self, entries: Sequence[HostsEntry]) -> tuple[bool, Told, Told]:
-        """Make the owner's block hold `entries`.
-
-        Return whether it changed, what is not in, and what is in that another owner waits for.
-        """
+    def replace(self, entries: Sequence[HostsEntry]) -> tuple[bool, Told]:
+        """Make the owner's block hold `entries`. Return whether it changed, what is not in."""
         host = socket.gethostname().lower()
+        machine, mine = (host, host.split(".")[0]), self.ledger.mine
         withheld: Told = []
-        contested: Told = []
 
         def change(content: bytes) -> bytes:
-            rest = without(content, self._ours)
-            lines, withheld[:] = block(
-                entries, self.ledger.owner, holders(rest), (host, host.split(".")[0])
-            )
-            held, waits = holders(lines), waiting(rest)
-            contested[:] = [{"name": name, "by": waits[name]} for name in held if name in waits]
-            ours = [line for line in content.split(b"\n") if self._ours(owner_of(line))]
+            nonlocal withheld
+            rest = without(content, mine)
+            lines, withheld = block(entries, self.ledger.owner, holders(rest), machine)
+            ours = [line for line in content.split(b"\n") if mine(owner_of(line))]
             # Equal, wherever it stands: nothing is to be done.
             return content if lines.split(b"\n")[:-1] == ours else lines + rest
 
-        return self._edit(change), withheld, contested[: MAX_TOLD - len(withheld)]
+        return self._edit(change), withheld
 
-    def remove(self) -> None:
-        """Take the owner's block out."""
-        self._edit(lambda content: without(content, self._ours))
-
-    def sweep(self) -> None:
-        """Take dead owners' blocks out."""
-        self._edit(lambda content: without(content, self.ledger.dead))
-
-    def _ours(self, owner: str) -> bool:
-        return owner == self.ledger.owner
+    def remove(self, whose: Callable[[str], bool]) -> None:
+        """Take the blocks of such owners out."""
+        self._edit(lambda content: without(content, whose))
 
     def _edit(self, change: Callable[[bytes], bytes]) -> bool:
         with self.ledger.lock():
@@ -172,10 +154,8 @@ class Hosts:
 
     def _finish(self, target: str) -> None:
         """Do what a helper that was killed in the middle of a write has left to do."""
-        folder, prefix = os.path.split(_prefix(target))
-        for name in os.listdir(folder):
-            if name.startswith(prefix):
-                os.unlink(f"{folder}/{name}")
+        with contextlib.suppress(OSError):
+            os.unlink(_spare(target))
         with contextlib.suppress(FileNotFoundError), open(self._journal, "rb") as journal:
             with open(target, "r+b") as file:
                 age = os.fstat(file.fileno()).st_mtime - os.fstat(journal.fileno()).st_mtime
@@ -185,9 +165,8 @@ class Hosts:
 
 
 def _swap(target: str, source: int, before: os.stat_result, new: bytes) -> bool:
-    temporary = f"{_prefix(target)}{os.urandom(8).hex()}"
     try:
-        with open(temporary, "xb") as file:
+        with open(_spare(target), "xb") as file:
             copy = file.fileno()
             os.fchown(copy, before.st_uid, before.st_gid)
             os.fchmod(copy, before.st_mode & 0o7777)
@@ -197,16 +176,16 @@ def _swap(target: str, source: int, before: os.stat_result, new: bytes) -> bool:
             _overwrite(file, new)
         if _version(os.stat(target)) != _version(before):
             return False
-        os.rename(temporary, target)
+        os.rename(_spare(target), target)
         return True
     finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+        with contextlib.suppress(OSError):
+            os.unlink(_spare(target))
 
 
-def _prefix(target: str) -> str:
-    folder, name = os.path.split(target)
-    return f"{folder}/.{name}.kubefwd-operator-"
+def _spare(target: str) -> str:
+    """Return the file beside it that is written first; the lock makes it one writer's alone."""
+    return "{}/.{}.kubefwd-operator".format(*os.path.split(target))
 
 
 def _version(info: os.stat_result) -> tuple[int, ...]:

@@ -14,17 +14,15 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from .protocol import Refusal
 
 
 def alias(platform: str, ip: str, add: bool) -> list[str]:
     """Return the command that gives lo0 an address or takes it; empty where none is needed."""
-    if platform != "darwin":
-        return []
     tail = ["alias", ip, "netmask", "255.255.255.255"] if add else ["-alias", ip]
-    return ["/sbin/ifconfig", "lo0", *tail]
+    return ["/sbin/ifconfig", "lo0", *tail] if platform == "darwin" else []
 
 
 def _plumb(ip: str, add: bool) -> None:
@@ -61,13 +59,16 @@ class Ledger:
         """Take the lock that shows we are alive; the descriptor holds it for life."""
         return _flock(f"{self.folder}/{self.owner}.alive", seconds)
 
+    def mine(self, owner: str) -> bool:
+        """Whether that is whom this ledger is for."""
+        return owner == self.owner
+
     def dead(self, owner: str) -> bool:
         """Whether no process of that owner lives."""
-        try:
+        with contextlib.suppress(Refusal):
             os.close(_flock(f"{self.folder}/{owner}.alive", 0))
-        except Refusal:
-            return False
-        return True
+            return True
+        return False
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -80,42 +81,27 @@ class Ledger:
 
     def holder(self, ip: str) -> str:
         """Return the owner that holds an address, empty for none."""
-        try:
+        with contextlib.suppress(FileNotFoundError):
             return os.readlink(f"{self._leases}/{ip}")
-        except FileNotFoundError:
-            return ""
+        return ""
 
     def lease(self, ip: str) -> None:
         """Take `ip` for this owner, or refuse it because another living owner holds it."""
         with self.lock():
             holder = self.holder(ip)
-            if holder == self.owner:
+            if self.mine(holder):
                 return
             if holder and not self.dead(holder):
                 raise Refusal("leased", f"{ip} is in use by {holder}.")
             if holder:
-                self._drop(ip)
+                os.unlink(f"{self._leases}/{ip}")
             os.symlink(self.owner, f"{self._leases}/{ip}")
             _plumb(ip, add=True)
 
-    def give_back(self, *ips: str) -> None:
-        """Give back those of `ips` that are ours."""
+    def free(self, whose: Callable[[str], bool], ips: Iterable[str] | None = None) -> None:
+        """Give back the addresses (of `ips`, or any) that such owners hold."""
         with self.lock():
-            for ip in ips:
-                if self.holder(ip) == self.owner:
-                    self._drop(ip)
-
-    def give_back_all(self) -> None:
-        """Give back every address that this owner holds."""
-        self.give_back(*os.listdir(self._leases))
-
-    def sweep(self) -> None:
-        """Free what dead owners hold."""
-        with self.lock():
-            for ip in os.listdir(self._leases):
-                if self.dead(self.holder(ip)):
-                    self._drop(ip)
-
-    def _drop(self, ip: str) -> None:
-        _plumb(ip, add=False)
-        os.unlink(f"{self._leases}/{ip}")
+            for ip in os.listdir(self._leases) if ips is None else ips:
+                if whose(self.holder(ip)):
+                    _plumb(ip, add=False)
+                    os.unlink(f"{self._leases}/{ip}")

@@ -21,29 +21,24 @@ class Listeners:
         if len(self._sockets) >= MAX_LISTENERS:
             raise Refusal("limit", f"The helper keeps at most {MAX_LISTENERS} listeners.")
         self._ledger.lease(ip)
-        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind((ip, port))
-            sock.listen(1024)
+            self._sockets[ip, port] = socket.create_server((ip, port), backlog=1024)
         except OSError as error:
-            sock.close()
-            self._settle(ip)
+            self._settle({ip})
             if error.errno != errno.EADDRINUSE:
                 raise
             raise Refusal("in-use", f"Another program listens on {ip}:{port}.") from None
-        self._sockets[ip, port] = sock
-        return sock
+        return self._sockets[ip, port]
 
     def release(self, ip: str, port: int) -> None:
         """Stop listening there, and give the address back when nothing of ours needs it."""
         self._stop(ip, port)
-        self._settle(ip)
+        self._settle({ip})
 
     def name(self, ips: frozenset[str]) -> None:
         """Note which addresses the hosts file names now; give back those that it named last."""
         before, self._named = self._named, ips
-        self._settle(*(before - ips))
+        self._settle(before)
 
     def close(self) -> None:
         """Stop listening anywhere."""
@@ -57,6 +52,5 @@ class Listeners:
                 # The operator has a copy: closing ours would leave that one listening.
                 sock.shutdown(socket.SHUT_RDWR)
 
-    def _settle(self, *ips: str) -> None:
-        used = self._named.union(ip for ip, _ in self._sockets)
-        self._ledger.give_back(*(ip for ip in ips if ip not in used))
+    def _settle(self, ips: "frozenset[str] | set[str]") -> None:
+        self._ledger.free(self._ledger.mine, ips - self._named - {ip for ip, _ in self._sockets})

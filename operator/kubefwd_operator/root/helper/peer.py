@@ -53,22 +53,24 @@ def identify(arguments: Sequence[str], environ: Mapping[str, str]) -> User:
 
 def run_directory(user: User, run_user: str) -> int:
     """Open the directory of the operator's socket; OSError or Refusal when it is not right."""
-    below = f"kubefwd-operator/{user.instance}"
+    top, below = f"{run_user}/{user.uid}", f"kubefwd-operator/{user.instance}"
     try:
-        fd = _descend(os.open("/", os.O_RDONLY), f"{run_user}/{user.uid}", links=False)
-        private = _owner_and_mode(fd) == (user.uid, 0o700)
+        fd = _descend(_top(), top, links=False)
+        if _owner_and_mode(fd) != (user.uid, 0o700):
+            os.close(fd)
+            raise FileNotFoundError(top)
     except FileNotFoundError:
-        fd, private = os.open("/", os.O_RDONLY), False
-    if not private:
-        os.close(fd)
-        fd, below = os.open("/", os.O_RDONLY), f".local/state/{below}"
-        fd = _descend(fd, user.home, links=True)
+        fd, below = _descend(_top(), user.home, links=True), f".local/state/{below}"
     fd = _descend(fd, below, links=False)
     uid, mode = _owner_and_mode(fd)
     if uid != user.uid or mode & 0o022:
         os.close(fd)
         raise Refusal("system", "The run directory is not one that only the user can write.")
     return fd
+
+
+def _top() -> int:
+    return os.open("/", os.O_RDONLY)
 
 
 def _owner_and_mode(fd: int) -> tuple[int, int]:

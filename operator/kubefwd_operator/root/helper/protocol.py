@@ -1,7 +1,7 @@
 """The wire: newline-delimited JSON, at most 1 MiB a line. Everything is validated here, purely.
 
-A verb names its fields and their exact types; anything missing, unknown or of another type is
-refused. Error codes: protocol, version, foreign, leased, in-use, limit, read-only, system.
+The tables are the whole grammar: a verb has exactly these fields, each of exactly this type and
+within this rule. Error codes: protocol, version, foreign, leased, in-use, limit, read-only, system.
 """
 
 from __future__ import annotations
@@ -9,25 +9,12 @@ from __future__ import annotations
 import json
 import re
 import socket
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from .names import HostsEntry, is_label
 
-VERSION = 1
-MAX_LINE = 1 << 20
-MAX_ENTRIES = 4096
-MAX_LISTENERS = 8192
-_SOCKET: dict[str, type] = {"ip": str, "port": int}
-_VERBS: dict[str, dict[str, type]] = {
-    "hello": {"version": int, "linger": int},
-    "listen": _SOCKET,
-    "release": _SOCKET,
-    "hosts": {"entries": list},
-    "heartbeat": {},
-    "purge": {},
-    "bye": {},
-}
-_ENTRY: dict[str, type] = {**HostsEntry.__annotations__}
+MAX_LINE, MAX_ENTRIES, MAX_LISTENERS = 1 << 20, 4096, 8192
 _OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _ADDRESS = re.compile(rf"127\.1[89]\.{_OCTET}\.(?!(0|255)$){_OCTET}")
 
@@ -42,6 +29,43 @@ class Refusal(Exception):
 
 class FramingLost(Refusal):
     """Where the next line begins is not certain any more: the connection must end."""
+
+
+class _Rule(NamedTuple):
+    kind: type
+    holds: Callable[[Any], object] = lambda _: True
+    sentence: str = ""
+    code: str = "protocol"
+
+
+_ID = _Rule(int, range(1 << 53).__contains__, "An id is a whole number from 0 to below 2**53.")
+_IP = _Rule(str, _ADDRESS.fullmatch, "The helper serves addresses in 127.18.0.0/15.", "foreign")
+_PORT = _Rule(int, range(1, 1 << 16).__contains__, "A port is a whole number from 1 to 65535.")
+_LABEL = _Rule(str, is_label, "Service, namespace and pod are DNS-1123 labels.")
+_FLAG = _Rule(bool)
+_ENTRY = dict.fromkeys(("service", "namespace"), _LABEL) | {
+    "ip": _IP,
+    "pod": _LABEL._replace(holds=lambda text: not text or is_label(text)),
+    "bare": _FLAG,
+    "short": _FLAG,
+}
+_SOCKET = {"ip": _IP, "port": _PORT}
+_VERBS: dict[str, dict[str, _Rule]] = {
+    "hello": {
+        "version": _Rule(int, (1).__eq__, "The helper speaks version 1 only.", "version"),
+        "linger": _Rule(int, range(301).__contains__, "linger is 0 to 300 seconds."),
+    },
+    "listen": _SOCKET,
+    "release": _SOCKET,
+    "hosts": {
+        "entries": _Rule(
+            list, lambda some: len(some) <= MAX_ENTRIES, f"At most {MAX_ENTRIES} entries.", "limit"
+        )
+    },
+    "heartbeat": {},
+    "purge": {},
+    "bye": {},
+}
 
 
 def load(line: bytes) -> dict[str, Any]:
@@ -59,14 +83,11 @@ def load(line: bytes) -> dict[str, Any]:
 
 def identifier(message: dict[str, Any]) -> int:
     """Return the request's id, a whole number that every JSON reader keeps exact."""
-    number = message.get("id")
-    if type(number) is not int or not 0 <= number < 1 << 53:
-        raise Refusal("protocol", "A request has an id, a whole number below 2**53.")
-    return number
+    return int(_check("id", message.get("id"), _ID))
 
 
 def verb(message: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Return the verb and its fields, all present, none unknown, each of its exact type."""
+    """Return the verb and its fields, all present, none unknown, each as its rule says."""
     name = message.get("verb")
     if not isinstance(name, str) or name not in _VERBS:
         raise Refusal("protocol", f"The verbs are {', '.join(_VERBS)}.")
@@ -74,25 +95,9 @@ def verb(message: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     return name, _exact(name, fields, _VERBS[name])
 
 
-def address(ip: str) -> str:
-    """Return `ip` when it lies in 127.18.0.0/15 and its last byte is neither 0 nor 255."""
-    if not _ADDRESS.fullmatch(ip):
-        raise Refusal("foreign", "The helper serves addresses in 127.18.0.0/15 only.")
-    return ip
-
-
-def endpoint(ip: str, port: int) -> tuple[str, int]:
-    """Return address and port when both are ours to bind."""
-    if not 0 < port < 1 << 16:
-        raise Refusal("protocol", "A port is a whole number from 1 to 65535.")
-    return address(ip), port
-
-
-def entries(items: list[Any]) -> list[HostsEntry]:
-    """Return the entries of a `hosts` request, every value of each validated."""
-    if len(items) > MAX_ENTRIES:
-        raise Refusal("limit", f"The hosts file takes at most {MAX_ENTRIES} entries.")
-    return [_entry(item) for item in items]
+def entry(item: object) -> HostsEntry:
+    """Return one of the entries of a `hosts` request."""
+    return HostsEntry(**_exact("an entry", item, _ENTRY))
 
 
 def send(sock: socket.socket, answer: dict[str, Any], passed: socket.socket | None) -> None:
@@ -102,18 +107,15 @@ def send(sock: socket.socket, answer: dict[str, Any], passed: socket.socket | No
     sock.sendall(line[sent:])
 
 
-def _entry(item: object) -> HostsEntry:
-    entry = HostsEntry(**_exact("an entry", item, _ENTRY))
-    address(entry.ip)
-    if not all(map(is_label, (entry.service, entry.namespace, entry.pod or entry.service))):
-        raise Refusal("protocol", "Service, namespace and pod are DNS-1123 labels.")
-    return entry
+def _exact(what: str, value: object, rules: dict[str, _Rule]) -> dict[str, Any]:
+    if not isinstance(value, dict) or set(value) != set(rules):
+        raise Refusal("protocol", f"The fields of {what} are: {', '.join(rules) or 'none'}.")
+    return {name: _check(name, value[name], rule) for name, rule in rules.items()}
 
 
-def _exact(what: str, value: object, fields: dict[str, type]) -> dict[str, Any]:
-    if not isinstance(value, dict) or set(value) != set(fields):
-        raise Refusal("protocol", f"The fields of {what} are: {', '.join(fields) or 'none'}.")
-    for name, kind in fields.items():
-        if type(value[name]) is not kind:
-            raise Refusal("protocol", f"Field {name} of {what} is of type {kind.__name__}.")
+def _check(name: str, value: Any, rule: _Rule) -> Any:
+    if type(value) is not rule.kind:
+        raise Refusal("protocol", f"Field {name} is of type {rule.kind.__name__}.")
+    if not rule.holds(value):
+        raise Refusal(rule.code, rule.sentence)
     return value

@@ -14,13 +14,13 @@ from .hosts import Hosts
 from .listeners import Listeners
 from .protocol import FramingLost, Refusal
 
+Undo = Callable[[Callable[[str], bool]], None]
+
 
 class Session:
     """Carries out requests. `closed` ends the connection, `over` the helper as well."""
 
-    def __init__(
-        self, hosts: Hosts, listeners: Listeners, guardian: int, undo: Callable[[], None]
-    ) -> None:
+    def __init__(self, hosts: Hosts, listeners: Listeners, guardian: int, undo: Undo) -> None:
         self._ledger, self._file, self._listeners = hosts.ledger, hosts, listeners
         self._guardian, self._undo = guardian, undo
         self.linger: int | None = None
@@ -28,60 +28,56 @@ class Session:
 
     def answer(self, line: bytes) -> tuple[dict[str, Any], socket.socket | None]:
         """Answer one line, whatever it holds; a socket beside the answer goes with it."""
-        number, result = None, None
+        number, passed = None, None
         try:
             message = protocol.load(line)
             number = protocol.identifier(message)
             verb, fields = protocol.verb(message)
             if (verb == "hello") != (self.linger is None):
                 raise Refusal("protocol", "A connection begins with hello, and with one only.")
-            result = getattr(self, f"_{verb}")(**fields)
-            outcome = {"ok": True, **(result if isinstance(result, dict) else {})}
+            more = getattr(self, f"_{verb}")(**fields)
+            passed = more if isinstance(more, socket.socket) else None
+            outcome = {"ok": True, **(more if isinstance(more, dict) else {})}
         except Refusal as refusal:
             outcome = {"ok": False, "error": refusal.code, "message": str(refusal)}
             self.closed |= isinstance(refusal, FramingLost)
         except Exception as error:  # noqa: BLE001 - a request must not end the helper
             outcome = {"ok": False, "error": "system", "message": f"The system refused: {error}"}
         self.closed |= self.linger is None
-        return {"id": number, **outcome}, result if isinstance(result, socket.socket) else None
+        return {"id": number, **outcome}, passed
 
     def _hello(self, version: int, linger: int) -> dict[str, Any]:
-        if version != protocol.VERSION:
-            raise Refusal("version", f"The helper speaks version {protocol.VERSION} only.")
-        if not 0 <= linger <= 300:
-            raise Refusal("protocol", "linger is a number of seconds from 0 to 300.")
         self.linger = linger
         who = {"pid": os.getpid(), "guardian": self._guardian, "platform": sys.platform}
-        return {"version": protocol.VERSION, **who}
+        return {"version": version, **who}
 
     def _listen(self, ip: str, port: int) -> socket.socket:
-        sock = self._listeners.listen(*protocol.endpoint(ip, port))
+        sock = self._listeners.listen(ip, port)
         syslog.syslog(f"{self._ledger.owner}: listen {ip}:{port}")
         return sock
 
     def _release(self, ip: str, port: int) -> None:
-        self._listeners.release(*protocol.endpoint(ip, port))
+        self._listeners.release(ip, port)
 
     def _hosts(self, entries: list[Any]) -> dict[str, Any]:
-        wanted = protocol.entries(entries)
+        wanted = [protocol.entry(item) for item in entries]
         ips = frozenset(entry.ip for entry in wanted)
         for ip in ips:
-            if self._ledger.holder(ip) != self._ledger.owner:
+            if not self._ledger.mine(self._ledger.holder(ip)):
                 raise Refusal("foreign", f"{ip} is not leased to this instance.")
-        changed, withheld, contested = self._file.replace(wanted)
+        changed, withheld = self._file.replace(wanted)
         self._listeners.name(ips)
         if changed:
             syslog.syslog(f"{self._ledger.owner}: hosts, {len(wanted)} entries")
-        return {"changed": changed, "withheld": withheld, "contested": contested}
+        return {"changed": changed, "withheld": withheld}
 
     def _heartbeat(self) -> None:
         pass
 
     def _purge(self) -> None:
         self._bye()
-        self._file.sweep()
-        self._ledger.sweep()
+        self._undo(self._ledger.dead)
 
     def _bye(self) -> None:
         self.closed = self.over = True
-        self._undo()
+        self._undo(self._ledger.mine)

@@ -7,7 +7,6 @@ every 0.1 s whether an operator of the same user and instance listens again, all
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import resource
 import select
@@ -15,11 +14,11 @@ import signal
 import socket
 import syslog
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from . import guardian, peer, protocol
-from .guardian import say, undo
+from .guardian import say
 from .hosts import Hosts
 from .ledger import Ledger
 from .listeners import Listeners
@@ -48,13 +47,14 @@ def run(paths: Paths, arguments: Sequence[str], environ: Mapping[str, str]) -> i
     except (protocol.Refusal, OSError) as error:
         say(str(error))
         return 1
-    undo((*worker.steps, worker.hosts.sweep, worker.ledger.sweep))
     try:
+        for whose in (worker.ledger.mine, worker.ledger.dead):
+            worker.undo(whose)
         return worker.live()
     except Stop:
         return 0
     finally:
-        undo(worker.steps)
+        worker.undo(worker.ledger.mine)
         worker.pair.close()
         os.waitpid(worker.guardian, 0)
 
@@ -85,24 +85,35 @@ class Worker:
         self._paths, self._user, self._wake = paths, user, wake
         self.ledger = Ledger(paths.state, user.owner)
         life = self.ledger.live(paths.patience)
-        self.hosts, self._listeners = Hosts(paths.hosts, self.ledger), Listeners(self.ledger)
-        self.steps = (self.hosts.remove, self._listeners.close, self.ledger.give_back_all)
-        self.pair, self.guardian = guardian.fork(self.steps, life)
+        self._hosts, self._listeners = Hosts(paths.hosts, self.ledger), Listeners(self.ledger)
+        self.pair, self.guardian = guardian.fork(lambda: self.undo(self.ledger.mine), life)
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         wanted = max(soft, protocol.MAX_LISTENERS + 1024)
         with contextlib.suppress(ValueError, OSError):  # then EMFILE is an answer to `listen`
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, max(hard, wanted)))
 
+    def undo(self, whose: Callable[[str], bool]) -> None:
+        """Undo what such owners have done; a step that fails keeps no other from being taken."""
+        steps: dict[str, Callable[[], None]] = {
+            "The hosts file": lambda: self._hosts.remove(whose),
+            "The listeners": self._listeners.close,
+            "The addresses": lambda: self.ledger.free(whose),
+        }
+        for what, step in steps.items():
+            try:
+                step()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the rest must be undone
+                say(f"{what} could not be put back: {error}")
+
     def live(self) -> int:
         """Connect, serve, undo, linger; until over, or nobody has come for too long."""
         until, code, reason = time.monotonic() + self._paths.patience, 1, ""
         while time.monotonic() < until:
-            undoing = functools.partial(undo, self.steps)
-            session = Session(self.hosts, self._listeners, self.guardian, undoing)
+            session = Session(self._hosts, self._listeners, self.guardian, self.undo)
             try:
                 with peer.connect(self._user, self._paths.run_user) as sock:
                     self._serve(sock, session)
-                undo(self.steps)
+                self.undo(self.ledger.mine)
             except (protocol.Refusal, OSError) as error:
                 reason = str(error)
             if session.over:

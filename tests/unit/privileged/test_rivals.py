@@ -1,0 +1,38 @@
+"""Who waits for a name, as it stands in the hosts file."""
+
+from pathlib import Path
+
+import pytest
+
+from kubefwd_operator.privileged.rivals import Contested, contested, waiting
+from kubefwd_operator.root.helper.hosts import without
+
+ME, OTHER = "1000.tilt-10350", "1001.tilt-10350"
+
+
+@pytest.mark.parametrize(
+    "content, found",
+    [
+        pytest.param(
+            f"# waits for a b.c # kubefwd-operator:{ME}\n", {"a": ME, "b.c": ME}, id="two"
+        ),
+        pytest.param("# waits for a\n", {}, id="a comment of the user's"),
+        pytest.param(f"# waits for \xe9 # kubefwd-operator:{ME}\n", {}, id="not a name"),
+        pytest.param(
+            f"10.0.0.1 x # waits for a # kubefwd-operator:{ME}\n", {}, id="not at the start"
+        ),
+    ],
+)
+def test_who_waits_for_a_name(content: str, found: dict[str, str]) -> None:
+    assert waiting(content.encode()) == found
+    assert without(content.encode(), lambda owner: owner == OTHER) == content.encode()
+
+
+def test_names_that_nobody_waits_for_are_not_told(tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text(f"# waits for web api # kubefwd-operator:{OTHER}\n")
+    assert contested(["db", "api"], hosts) == (Contested("api", OTHER),)
+
+
+def test_a_hosts_file_that_cannot_be_read_tells_nothing(tmp_path: Path) -> None:
+    assert contested(["web"], tmp_path / "none") == ()
