@@ -75,12 +75,6 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
-def without_password(url: str) -> str:
-    """Spell a proxy's URL as it may stand in a message."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-
-
 class _NoResolver(AbstractResolver):
     """Leaves names to the proxy."""
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kubefwd_operator.cluster.proxy import environment_proxy, without_password
+from kubefwd_operator.cluster.proxy import environment_proxy
 
 K8S = "https://k8s.corp.example:6443"
 P = "http://proxy:3128"
@@ -52,15 +52,3 @@ ROWS = {
 @pytest.mark.parametrize("server, env, expected", ROWS.values(), ids=ROWS)
 def test_proxy_of_the_environment(server: str, env: dict[str, str], expected: str) -> None:
     assert environment_proxy(server, env) == expected
-
-
-@pytest.mark.parametrize(
-    "url, expected",
-    [
-        ("http://user:hush@proxy:3128", "http://proxy:3128"),
-        ("socks5://proxy:1080", "socks5://proxy:1080"),
-        ("http://user:hu@sh@proxy", "http://proxy"),
-    ],
-)
-def test_a_proxy_in_a_message_has_no_password(url: str, expected: str) -> None:
-    assert without_password(url) == expected
