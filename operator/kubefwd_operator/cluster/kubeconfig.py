@@ -74,22 +74,22 @@ def parse(document: Any, context: str, folder: str) -> Kubeconfig:
     context = context or whole.text("current-context")
     if not context:
         raise CredentialsError("The kubeconfig has no current-context: choose one.")
-    chosen = _named(whole, "contexts", "context", context, folder)
+    chosen = _named(whole, "contexts", "context", context)
     cluster_name = chosen.text("cluster")
-    cluster_raw = _named(whole, "clusters", "cluster", cluster_name, folder)
+    cluster_raw = _named(whole, "clusters", "cluster", cluster_name)
     user_name = chosen.text("user")
     cluster = _cluster(cluster_raw)
     user = UserEntry()
     if user_name:
-        raw = _named(whole, "users", "user", user_name, folder)
+        raw = _named(whole, "users", "user", user_name)
         user = _user(raw, cluster_raw)
     return Kubeconfig(context=context, cluster=cluster, user=user)
 
 
-def _named(whole: Entry, group: str, kind: str, name: str, folder: str) -> Entry:
+def _named(whole: Entry, group: str, kind: str, name: str) -> Entry:
     for item in whole.items(group):
         if isinstance(item, Mapping) and item.get("name") == name:
-            return Entry(f"{kind} {name!r}", item.get(kind) or {}, folder)
+            return Entry(f"{kind} {name!r}", item.get(kind) or {}, whole.folder)
     raise CredentialsError(
         f"The kubeconfig has no {kind} named {name!r}. Compare with: kubectl config view"
     )

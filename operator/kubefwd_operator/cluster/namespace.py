@@ -155,10 +155,12 @@ class Namespace:
         for name, record in sorted(self._services.items.items()):
             if (self.name, name) == ("default", "kubernetes"):
                 continue
-            inputs = (build, record, parts(name))
+            behind = parts(name)
+            inputs = (build, record, behind)
             known = self._cache.get(name)
-            same = known is not None and known[0] == inputs
-            cache[name] = known if known and same else (inputs, build(record, parts(name)))
+            if known is None or known[0] != inputs:
+                known = (inputs, build(record, behind))
+            cache[name] = known
         self._cache = cache
         return tuple(service for _, service in cache.values())
 

@@ -12,6 +12,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 
 from kubefwd_operator.cluster.execspec import ExecSpec
 from kubefwd_operator.cluster.execution import Credential, answer, run
@@ -106,9 +107,7 @@ class ExecPlugin:
             raise
         self._serial += 1
         self._proven = False
-        self._current = Credential(
-            fresh.token, fresh.certificate, fresh.key, fresh.expires, self._serial
-        )
+        self._current = replace(fresh, serial=self._serial)
         return self._current
 
     def _fail(self, message: str) -> None:

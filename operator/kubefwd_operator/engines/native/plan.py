@@ -17,6 +17,8 @@ from kubefwd_operator.engines.native.picker import ServiceKey, Target, endpoint_
 Place = tuple[str, int]
 """(address, port)."""
 
+NO_ADDRESS = Problem(Reason.ADDRESS_TAKEN, "No free loopback address: forward fewer namespaces.")
+
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
@@ -101,11 +103,7 @@ def _outlook(
     service: Service, addresses: Mapping[LeaseKey, str], own: Mapping[Place, Target]
 ) -> Outlook:
     address = addresses.get((service.namespace, service.name, ""), "")
-    notes = [_other_protocols(service)] if _other_protocols(service) else []
-    if not address:
-        notes.append(
-            Problem(Reason.ADDRESS_TAKEN, "No free loopback address: forward fewer namespaces.")
-        )
+    notes = (_other_protocols(service), None if address else NO_ADDRESS)
     return Outlook(service, address, tuple(own), tuple(note for note in notes if note))
 
 
