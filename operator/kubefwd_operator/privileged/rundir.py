@@ -102,13 +102,15 @@ def _step(parent: int, name: str, path: Path, uid: int, *, private: bool) -> int
     except OSError as error:
         raise RunDirectoryError(_cannot(path, error)) from error
     found = os.fstat(inner)
-    if found.st_uid == uid and (not private or _tighten(inner, found.st_mode)):
-        return inner
-    os.close(inner)
-    raise RunDirectoryError(
-        f"{path} belongs to user id {found.st_uid}, not to {uid}; the privileged helper would not "
-        "trust it. Remove it or give it back to its user."
-    )
+    if found.st_uid != uid:
+        os.close(inner)
+        raise RunDirectoryError(
+            f"{path} belongs to user id {found.st_uid}, not to {uid}; the privileged helper would "
+            "not trust it. Remove it or give it back to its user."
+        )
+    if private and stat.S_IMODE(found.st_mode) != 0o700:
+        os.fchmod(inner, 0o700)
+    return inner
 
 
 def _make(parent: int, name: str) -> None:
@@ -116,12 +118,6 @@ def _make(parent: int, name: str) -> None:
         os.mkdir(name, 0o700, dir_fd=parent)
     except FileExistsError:
         return
-
-
-def _tighten(directory: int, mode: int) -> bool:
-    if stat.S_IMODE(mode) != 0o700:
-        os.fchmod(directory, 0o700)
-    return True
 
 
 def _cannot(path: Path, error: OSError) -> str:
