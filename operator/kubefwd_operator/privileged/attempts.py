@@ -26,11 +26,10 @@ class Refusal:
 
 
 class Attempts:
-    """Every program started so far that may still run. `current` is the way that is being tried."""
+    """Every program started so far that may still run, and which way is being tried."""
 
     def __init__(self, log: logging.Logger) -> None:
-        self.current: Way | None = None
-        self._child: Child | None = None
+        self._trying: tuple[Way, Child] | None = None
         self._children: list[Child] = []
         self._log = log
 
@@ -50,14 +49,14 @@ class Attempts:
     async def _run(self, way: Way, launch: Launch, limit: float | None) -> str:
         child = Child(launch.argv, launch.environ, lambda line: self._hear(way, line))
         self._children.append(child)
-        self.current, self._child = way, child
+        self._trying = (way, child)
         try:
             async with asyncio.timeout(limit):
                 code = await child.ended()
         except TimeoutError:
             return _NO_TIME
         finally:
-            self.current = None
+            self._trying = None
         return child.said[-1] if child.said else f"it ended with code {code}"
 
     def _hear(self, way: Way, line: str) -> None:
@@ -67,14 +66,17 @@ class Attempts:
 
     def origin(self, pid: int) -> Way | None:
         """Find the way that a helper has come by: the current one, unless it is another's child."""
-        if self._child is None or self.current is None:
+        if self._trying is None:
             return None
-        return None if peer.descends(pid, self._child.pid) is False else self.current
+        way, child = self._trying
+        return None if peer.descends(pid, child.pid) is False else way
 
     def dismiss(self) -> None:
         """Close the dialog that is open, if there is one: what it asks for has come otherwise."""
-        if self._child is not None and self.current is not None and self.current.asks:
-            self._child.dismiss()
+        if self._trying is not None:
+            way, child = self._trying
+            if way.asks:
+                child.dismiss()
 
     def reap(self) -> None:
         """Collect what has ended."""
