@@ -24,7 +24,7 @@ ROOT_FOLDER = str(Path(__file__).resolve().parent.parent / "root")
 """The folder that root runs. It is handed to Python by path and never imported here."""
 
 _OLDEST = (3, 9)
-_VERSION = "import sys; sys.exit(sys.version_info < (3, 9))"
+_NEW_ENOUGH = f"import sys; sys.exit(sys.version_info < {_OLDEST})"
 _MAX_LINKS = 40
 
 
@@ -94,7 +94,7 @@ async def _runs(path: str) -> str:
     """Run it as root would. macOS ships a stub that opens a dialog, so ask about it first."""
     if sys.platform == "darwin" and await _code("/usr/bin/xcode-select", "-p") != 0:
         return "the command line tools that it comes with are not installed."
-    if await _code(path, "-I", "-S", "-c", _VERSION) != 0:
+    if await _code(path, "-I", "-S", "-c", _NEW_ENOUGH) != 0:
         return f"{path} does not run, or is older than {'.'.join(map(str, _OLDEST))}."
     return ""
 
