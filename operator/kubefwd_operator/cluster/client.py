@@ -117,11 +117,13 @@ class ClusterClient:
         *,
         protocols: tuple[str, ...],
         query: Mapping[str, str] | None = None,
-        heartbeat: float | None = None,
     ) -> "aiohttp.ClientWebSocketResponse[bool]":
-        """Open a WebSocket: no compression, messages of any size, pings every `heartbeat` s."""
+        """Open a WebSocket: no compression, messages of any size.
+
+        Pings and pongs are received like any message; to answer a ping is the caller's affair.
+        """
         try:
-            opened = await self._dial(path, protocols, query or {}, heartbeat)
+            opened = await self._dial(path, protocols, query or {})
         except (ClusterUnreachable, CredentialsError) as error:
             self._noted(error)
             raise
@@ -129,19 +131,13 @@ class ClusterClient:
         return opened
 
     async def _dial(
-        self,
-        path: str,
-        protocols: tuple[str, ...],
-        query: Mapping[str, str],
-        heartbeat: float | None,
+        self, path: str, protocols: tuple[str, ...], query: Mapping[str, str]
     ) -> "aiohttp.ClientWebSocketResponse[bool]":
         asked = Asked.of(path)
         grant = await self._access.grant()
         for attempt in range(2):
             try:
-                result = await self._lane_of(grant).dial(
-                    self._url(path, query), grant, protocols, heartbeat
-                )
+                result = await self._lane_of(grant).dial(self._url(path, query), grant, protocols)
             except aiohttp.WSServerHandshakeError as error:
                 if error.status != 401:
                     self._access.accept(grant)

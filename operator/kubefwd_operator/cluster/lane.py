@@ -65,9 +65,9 @@ class Lane:
         return cast("aiohttp.ClientResponse", answer.response)
 
     async def dial(
-        self, url: URL, grant: Grant, protocols: tuple[str, ...], heartbeat: float | None
+        self, url: URL, grant: Grant, protocols: tuple[str, ...]
     ) -> "aiohttp.ClientWebSocketResponse[bool]":
-        """Open a WebSocket. Raises aiohttp's errors and OSError."""
+        """Open a WebSocket that leaves pings and pongs to its reader. Raises as `send`."""
         async with asyncio.timeout(CONNECT + SILENCE):
             return await self._session.ws_connect(
                 url,
@@ -75,7 +75,7 @@ class Lane:
                 headers=self._headers(grant),
                 proxy=self._proxy,
                 server_hostname=self._server_name,
-                heartbeat=heartbeat,
+                autoping=False,
                 compress=0,
                 max_msg_size=0,
             )

@@ -442,13 +442,31 @@ async def test_a_websocket_is_plain_and_unlimited() -> None:
             "/api/v1/namespaces/shop/pods/web/portforward",
             protocols=("v4.channel.k8s.io",),
             query={"ports": "8080"},
-            heartbeat=15,
         )
         assert await opened.receive_bytes() == big
         assert opened.protocol == "v4.channel.k8s.io"
         await opened.close()
     assert "Sec-WebSocket-Extensions" not in seen
     assert seen["Authorization"] == "Bearer t"
+
+
+async def test_pings_and_pongs_are_left_to_the_reader() -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        made = web.WebSocketResponse()
+        await made.prepare(request)
+        await made.ping(b"theirs")
+        await made.receive()
+        return made
+
+    async with serving(handler) as port, client(f"http://127.0.0.1:{port}") as subject:
+        opened = await subject.websocket("/ws", protocols=())
+        await opened.ping(b"ours")
+        heard = [await opened.receive() for _ in range(2)]
+        assert [(each.type, bytes(each.data)) for each in heard] == [
+            (aiohttp.WSMsgType.PING, b"theirs"),
+            (aiohttp.WSMsgType.PONG, b"ours"),
+        ]
+        await opened.close()
 
 
 async def test_a_refused_upgrade_is_mapped() -> None:

@@ -57,7 +57,10 @@ class WebSocketClient(Protocol):
     async def websocket(
         self, path: str, *, protocols: tuple[str, ...], query: Mapping[str, str] | None = None
     ) -> WebSocket:
-        """Open a WebSocket to the API with the developer's credentials. Raises ClusterError."""
+        """Open a WebSocket to the API with the developer's credentials. Raises ClusterError.
+
+        Its pings and pongs are received like any message.
+        """
 
 
 class WebSocketTransport:
@@ -96,8 +99,6 @@ class WebSocketStream:
 
     def __init__(self, socket: WebSocket) -> None:
         self._socket = socket
-        # The pulse needs to see the pongs; aiohttp has no public switch after the dial.
-        socket._autoping = False  # noqa: SLF001
         self._skip = {DATA, ERROR}
         self._error = ""
         self._ended = False
