@@ -41,7 +41,7 @@ types: $(READY)
 
 layers: $(READY)
 	cd operator && ../$(PYTHON) -c 'from importlinter.cli import lint_imports_command as main; main()' \
-	    --config ../pyproject.toml --no-cache
+	    --no-cache ../pyproject.toml
 
 # What root runs has to run on the system's Python, which is 3.9 on macOS.
 floor: $(READY)
