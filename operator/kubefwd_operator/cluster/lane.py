@@ -20,6 +20,7 @@ from yarl import URL
 
 from kubefwd_operator import __version__
 from kubefwd_operator.cluster.credentials import Access, Grant
+from kubefwd_operator.cluster.keepalive import keep_alive
 from kubefwd_operator.cluster.proxy import SocksConnector
 
 CONNECT, SILENCE = 10.0, 20.0
@@ -94,15 +95,7 @@ class Lane:
 def _socket(info: tuple[Any, ...]) -> socket.socket:
     """Make a socket that notices a dead link by itself, where the platform has the options."""
     made = socket.socket(*info[:3])
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    idle = getattr(socket, "TCP_KEEPIDLE", getattr(socket, "TCP_KEEPALIVE", None))
-    options = {
-        idle: 5,
-        getattr(socket, "TCP_KEEPINTVL", None): 5,
-        getattr(socket, "TCP_KEEPCNT", None): 2,
-        getattr(socket, "TCP_USER_TIMEOUT", None): 15_000,
-    }
-    for option, value in options.items():
-        if option is not None:
-            made.setsockopt(socket.IPPROTO_TCP, option, value)
+    keep_alive(made, idle=5, interval=5, count=2)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 15_000)
     return made

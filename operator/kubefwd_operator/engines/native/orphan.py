@@ -11,7 +11,8 @@ the closed socket is forgotten.
 import socket as sockets
 import struct
 import sys
-from contextlib import suppress
+
+from kubefwd_operator.cluster.keepalive import keep_alive
 
 _NETLINK_SOCK_DIAG, _SOCK_DIAG_BY_FAMILY, _REQUEST = 4, 20, 1
 _HEADER = struct.Struct("=IHHII")
@@ -23,11 +24,7 @@ _ANY = 0xFFFFFFFF
 
 def watch_client(socket: sockets.socket) -> None:
     """Let the kernel probe a client that has sent FIN."""
-    with suppress(OSError):
-        socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_KEEPALIVE, 1)
-        for name, value in (("TCP_KEEPIDLE", 15), ("TCP_KEEPALIVE", 15), ("TCP_KEEPINTVL", 5)):
-            if hasattr(sockets, name):
-                socket.setsockopt(sockets.IPPROTO_TCP, getattr(sockets, name), value)
+    keep_alive(socket, idle=15, interval=5, count=3)
 
 
 def abandoned(socket: sockets.socket) -> bool:

@@ -22,6 +22,8 @@ from contextlib import suppress
 
 import aiohttp
 
+from kubefwd_operator.cluster.keepalive import keep_alive
+
 WebSocket = aiohttp.ClientWebSocketResponse[bool]
 
 INTERVAL = 15.0
@@ -29,8 +31,6 @@ INTERVAL = 15.0
 
 UPLOAD_LIMIT = 300.0
 """Seconds that a pong may take when bytes were sent to the pod since the last one."""
-
-_KEEPALIVE = (("TCP_KEEPIDLE", 15), ("TCP_KEEPALIVE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
 
 _TCP_INFO = struct.Struct("=8B24I")
 _RETRANSMITS, _PROBES, _LAST_ACK = 2, 3, 8 + 12
@@ -41,14 +41,11 @@ def watch_link(socket: sockets.socket | None) -> None:
     """Turn on keepalive, as far as the platform has it, and TCP_USER_TIMEOUT off."""
     if socket is None:
         return
+    keep_alive(socket, idle=15, interval=5, count=3)
     with suppress(OSError):
         if hasattr(sockets, "TCP_USER_TIMEOUT"):
             socket.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_USER_TIMEOUT, 0)
-        socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_KEEPALIVE, 1)
         socket.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
-        for name, value in _KEEPALIVE:
-            if hasattr(sockets, name):
-                socket.setsockopt(sockets.IPPROTO_TCP, getattr(sockets, name), value)
 
 
 def unacknowledged(socket: sockets.socket | None, limit: float = INTERVAL) -> bool:
