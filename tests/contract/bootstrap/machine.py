@@ -9,10 +9,10 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[3]
@@ -123,6 +123,7 @@ def make(folder: Path, tools: Path, python: Path, source: Path = CHECKOUT) -> Ma
     return Machine(home, extension, tools, [python], variables)
 
 
+@lru_cache
 def pip_cache() -> str:
     """Where this user's pip keeps what it downloaded."""
     argv = [sys.executable, "-m", "pip", "cache", "dir"]
@@ -157,11 +158,3 @@ def python_folder(path: Path) -> Path:
     """Make a PATH entry with a Python that can make a venv."""
     name = f"python3.{sys.version_info.minor}"
     return script(path / name, f"exec '{base_python()}' \"$@\"")
-
-
-def wait_until(true: Callable[[], object], seconds: float = DEADLINE) -> None:
-    """Come back when it is true. Raises AssertionError when it does not become so in time."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, f"not within {seconds:g} s"
-        time.sleep(0.05)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.contract.bootstrap.machine import Machine, base_python, script, wait_until
+from tests.contract.bootstrap.machine import Machine, base_python, script
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(600)]
 
@@ -223,7 +223,7 @@ class TestOld:
         _forget(settled)
         settled.change_package("next")
         settled.bootstrap()
-        wait_until(lambda: len(settled.packages) == 1, 10)
+        assert len(settled.packages) == 1
         assert not set(before) & set(settled.packages)
 
 
