@@ -7,7 +7,6 @@ from tests.lab import isolate
 from tests.lab.fixtures import (  # noqa: F401  # fixtures are found by name
     cluster,
     dev,
-    eventually,
     lab,
     start_cluster,
     start_tilt,

@@ -34,10 +34,6 @@ class Endpoint:
             if key == exact or (not port and key.startswith(exact + ":"))
         ]
 
-    def send_to(self, namespace: str, pod: str, port: int, address: str) -> None:
-        """Carry port-forwards to that port of that pod to an address of this machine."""
-        self._request("PUT", f"{namespace}/{pod}:{port}", {"address": address})
-
     def fault(
         self, namespace: str, pod: str, fault: Fault, port: int | None = None, delay: float = 0
     ) -> None:
@@ -57,8 +53,3 @@ class Endpoint:
         """End what is open to a pod, without a word on the error stream."""
         for key in self.keys(namespace, pod):
             self._request("POST", key)
-
-    def opened(self, namespace: str, pod: str) -> int:
-        """Return how many port-forwards to a pod have begun so far."""
-        table = self.table()
-        return sum(table[key]["opened"] for key in self.keys(namespace, pod))

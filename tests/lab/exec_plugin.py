@@ -6,7 +6,6 @@ As a program (standard library only, so that any Python and any user can run it)
 
 import json
 import sys
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -47,10 +46,6 @@ class ExecPlugin:
         """Fail from now on, with these last words on stderr."""
         self._order(message=message, code=code)
 
-    def hang(self) -> None:
-        """Never answer from now on."""
-        self._order(hang=True)
-
     @property
     def calls(self) -> int:
         """How often it was run."""
@@ -73,8 +68,6 @@ def main(folder: Path, environment: Mapping[str, str]) -> int:
     with (folder / "calls.jsonl").open("a") as calls:
         calls.write(json.dumps(info) + "\n")
     orders = json.loads((folder / "orders.json").read_text())
-    if orders.get("hang"):
-        time.sleep(3600)
     if "message" in orders:
         sys.stderr.write(orders["message"] + "\n")
         return int(orders["code"])

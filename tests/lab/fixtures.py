@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 import pytest
-from tests.lab import eventual, tools
+from tests.lab import tools
 from tests.lab.cluster import Cluster
 from tests.lab.tilt import CHECKOUT, Tilt, extension
 from tests.lab.user import Dev, developer
@@ -144,9 +144,3 @@ def tilt(request: pytest.FixtureRequest, lab: Lab) -> Iterator[Tilt]:
     made = lab.tilt(request.path.parent, name=request.path.stem)
     yield made.start()
     made.stop()
-
-
-@pytest.fixture
-def eventually() -> Callable[..., object]:
-    """The function `tests.lab.eventual.eventually`, for those who like it as a fixture."""
-    return eventual.eventually

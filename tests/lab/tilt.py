@@ -6,7 +6,6 @@ run side by side. Facts: tilt 3, 6, 7, 11.
 
 import datetime as dt
 import json
-import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -129,10 +128,6 @@ class Tilt:
         server, self._server = self._server, None
         return server.stop(grace) if server else None
 
-    def interrupt(self) -> None:
-        """SIGINT, what Ctrl-C sends; does not wait."""
-        self._running().signal(signal.SIGINT)
-
     def kill(self) -> None:
         """SIGKILL: Tilt cannot end its children."""
         server, self._server = self._server, None
@@ -157,14 +152,6 @@ class Tilt:
     def down(self) -> str:
         """`tilt down`: deletes from the cluster what the Tiltfile deploys."""
         return self.run("down")
-
-    def ci(self, *arguments: str, timeout: float = 120) -> "tuple[int, str]":
-        """`tilt ci`; return its exit code and its output."""
-        command = [tools.tilt_path(), "ci", "--port", str(self.port), *arguments]
-        ran = self.dev.run(
-            *command, env=self._env, folder=self.folder, check=False, timeout=timeout
-        )
-        return ran.returncode, ran.stdout + ran.stderr
 
     def write(self, path: str, text: str) -> Path:
         """Write a file of the project; Tilt reloads when it is a Tiltfile."""
