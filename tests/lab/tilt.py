@@ -220,8 +220,15 @@ class Tilt:
         self.api.merge(path, {"status": {"lastClickedAt": now}})
 
     def disable(self, resource: str) -> None:
-        """Disable a resource: Tilt deletes what it deployed."""
+        """Disable a resource that is enabled: Tilt deletes what it deployed.
+
+        Returns when Tilt has logged it. It forgets in the same step that the resource was built
+        (uiresources/reducers.go); enabled before that, it would deploy nothing.
+        """
+        logged = f'Resource "{resource}" disabled'
+        before = self.run_output.count(logged)
         self.run("disable", resource)
+        eventually(lambda: self.run_output.count(logged) > before)
 
     def enable(self, resource: str) -> None:
         """Enable a resource again."""
