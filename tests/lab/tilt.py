@@ -157,6 +157,15 @@ class Tilt:
         """Write a file of the project; Tilt reloads when it is a Tiltfile."""
         return self.dev.write(self.folder / path, text)
 
+    @property
+    def tiltfile(self) -> str:
+        """The text of its Tiltfile."""
+        return (self.folder / "Tiltfile").read_text()
+
+    def add(self, text: str) -> None:
+        """Write more at the end of the Tiltfile."""
+        self.write("Tiltfile", self.tiltfile + text)
+
     # --- what it says ----------------------------------------------------------------------
 
     @property

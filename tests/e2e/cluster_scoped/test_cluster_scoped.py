@@ -21,8 +21,7 @@ def test_only_namespaces_of_namespaced_objects_are_forwarded(tilt: Tilt, cluster
     status = tilt.wait_status(is_ready)
     assert namespaces_of(status) == ["storefront"]
     # What is deployed afterwards shows that the status has seen all that came before.
-    text = (tilt.folder / "Tiltfile").read_text()
-    tilt.write("Tiltfile", f"{text}k8s_yaml('billing.yaml')\n")
+    tilt.add("k8s_yaml('billing.yaml')\n")
     wait_answer("ledger.billing")
     status = tilt.wait_status(lambda status: len(namespaces_of(status)) > 1)
     assert namespaces_of(status) == ["storefront", "billing"]

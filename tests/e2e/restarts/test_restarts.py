@@ -90,7 +90,7 @@ def test_names_follow_tilt_args(tilt: Tilt) -> None:
 
 @pytest.mark.usefixtures("unasked")
 def test_names_follow_a_reload_of_the_tiltfile(tilt: Tilt, cluster: Cluster) -> None:
-    running, text = operators(), (tilt.folder / "Tiltfile").read_text()
+    running, text = operators(), tilt.tiltfile
     tilt.write("Tiltfile", text.replace("k8s_yaml('billing.yaml')", ""))
     wait_gone(*LEDGER)
     wait_answer(*WEB)
@@ -103,7 +103,7 @@ def test_names_follow_a_reload_of_the_tiltfile(tilt: Tilt, cluster: Cluster) -> 
 
 @pytest.mark.usefixtures("unasked")
 def test_an_argument_of_the_extension_takes_effect_in_a_reload(tilt: Tilt) -> None:
-    text = (tilt.folder / "Tiltfile").read_text()
+    text = tilt.tiltfile
     tilt.write("Tiltfile", text.replace("args=[", "args=['--exclude=billing', "))
     wait_gone(*LEDGER)
     wait_answer(*WEB)
@@ -112,7 +112,7 @@ def test_an_argument_of_the_extension_takes_effect_in_a_reload(tilt: Tilt) -> No
 
 
 def test_a_tilt_that_starts_after_the_linger_asks_once_more(tilt: Tilt, dev: Dev) -> None:
-    asked, text = dev.prompts, (tilt.folder / "Tiltfile").read_text()
+    asked, text = dev.prompts, tilt.tiltfile
     tilt.stop()
     tilt.write("Tiltfile", text.replace("os.environ['LINGER']", "'1'"))
     tilt.start()

@@ -54,8 +54,7 @@ def test_a_download_goes_on_while_a_third_namespace_is_deployed(tilt: Tilt, dev:
         downloaded = pool.submit(download.run)
         try:
             assert download.begun.wait(60)
-            text = (tilt.folder / "Tiltfile").read_text()
-            tilt.write("Tiltfile", f"{text}k8s_yaml('search.yaml')\n")
+            tilt.add("k8s_yaml('search.yaml')\n")
             wait_answer(*NEW)
             read, running = download.length, not downloaded.done()
         finally:
