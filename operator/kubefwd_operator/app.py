@@ -1,6 +1,6 @@
 """The composition root: builds everything, starts it, and takes it down again. No decisions.
 
-Kopf loses exceptions of tasks it does not know (facts/kopf.md 6), so our own are watched here: one
+Kopf loses exceptions of tasks it does not know (Kopf 1.45), so our own are watched here: one
 that dies ends the process by SIGTERM to ourselves, and then `close` tells that it was not well, for
 code 1. The end of our Tilt takes the same road and exits with code 0.
 

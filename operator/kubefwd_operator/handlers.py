@@ -2,7 +2,7 @@
 
 Handlers only say "look again" and return None: a returned value would be written to Tilt's object,
 and any other kind of handler (on.create, on.update, timers, daemons) annotates Tilt's objects or
-puts finalizers on them (facts/kopf.md 5). The App travels in Kopf's root memo.
+puts finalizers on them (Kopf 1.45). The App travels in Kopf's root memo.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """How Kopf is made to behave on Tilt, and what the developer reads in the log.
 
 Kopf's own lines (one per event and handler) are off; ours go to stdout, which Tilt shows with the
-resource's name in front. The settings and their reasons are those of facts/kopf.md 8.
+resource's name in front. The settings are for Kopf 1.45.
 """
 
 import logging

@@ -104,4 +104,4 @@ def from_kubeconfig(file: Path, context: str) -> Api | None:
         ca = base64.b64decode(cluster["certificate-authority-data"]).decode()
         return Api(cluster["server"], ca, user["token"])
     except (FileNotFoundError, yaml.YAMLError, LookupError, TypeError, ValueError):
-        return None  # Tilt truncates in place, so any part of a file can be seen (facts: tilt 3)
+        return None  # Tilt truncates in place, so any part of a file can be seen

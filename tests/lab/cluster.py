@@ -129,7 +129,7 @@ class Cluster:
             "--authorization-mode=RBAC",
             # No pod here uses its account, and waiting for it costs a second per namespace.
             "--disable-admission-plugins=ServiceAccount,TaintNodesByCondition",
-            # Otherwise it tries to resolve the node's name (facts: lab).
+            # Otherwise it tries to resolve the node's name.
             "--kubelet-preferred-address-types=InternalIP",
         )
         self._apiserver.wait_healthy(lambda: self.api.ok("/readyz"))

@@ -1,7 +1,7 @@
 """Tilt's real web page in a real browser.
 
 A module that uses it says `pytestmark = pytest.mark.browser`, so that the page is built before the
-namespace is entered. Icons show as words: their font comes from the internet (facts: lab).
+namespace is entered. Icons show as words: their font comes from the internet.
 """
 
 import os

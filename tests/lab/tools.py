@@ -49,7 +49,7 @@ class Program:
 
 
 PROGRAMS = {
-    # Older etcds lack RequestWatchProgress, and pods stay Pending (facts: lab).
+    # Older etcds lack RequestWatchProgress, and pods stay Pending.
     "etcd": Program("go.etcd.io/etcd/server/v3", ("--version",), r"Version: 3\.(6|7)\."),
     "kube-apiserver": Program("k8s.io/kubernetes/cmd/kube-apiserver", ("--version",), r"v1\.36\."),
     "kube-controller-manager": Program(
@@ -262,7 +262,7 @@ class _Build:
         return ran.stdout
 
     def _run(self, arguments: Sequence[str], title: str, total: int = 0) -> None:
-        # Tilt has C sources, so a C compiler is needed (facts: tilt 12).
+        # Tilt has C sources, so a C compiler is needed.
         env = {**os.environ, "CGO_ENABLED": "1", "GOFLAGS": ""}
         command = [str(self.go), *arguments]
         run_with_progress(command, self.source, title, self.say, total=total, env=env)

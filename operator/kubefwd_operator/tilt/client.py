@@ -1,6 +1,6 @@
 """Tilt's objects, read and written through pykube-ng in one worker thread.
 
-Truth is a list: Tilt's watch loses deletions and replays everything else (facts/tilt.md 4). A
+Truth is a list: Tilt's watch loses deletions and replays everything else (Tilt 0.37). A
 `read` is one job in the thread: list the kinds that a pass needs, get our own ConfigMaps.
 Written are only ConfigMaps of ours: one that Tilt made is refused, whatever its name.
 
@@ -213,7 +213,7 @@ def _refusal(code: int) -> TiltError:
     if code == HTTPStatus.CONFLICT:
         return TiltConflict("The object has changed meanwhile.")
     if code == HTTPStatus.FORBIDDEN:
-        # Tilt never says 401; a token that it does not know is another Tilt's (facts/tilt.md 3).
+        # Tilt never says 401; a token that it does not know is another Tilt's (Tilt 0.37).
         return TiltGone("Another Tilt answers at the address of ours.")
     if code == HTTPStatus.NOT_FOUND:
         return TiltError("This Tilt lacks a kind that is needed: install Tilt 0.37 or newer.")

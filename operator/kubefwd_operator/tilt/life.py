@@ -1,6 +1,6 @@
 """Notices that our Tilt has ended, so that the operator ends too: the next Tilt starts its own.
 
-A Tilt that ends well sends us SIGTERM. One that was killed tells nobody (facts/tilt.md 7): its
+A Tilt that ends well sends us SIGTERM. One that was killed tells nobody (Tilt 0.37): its
 children live on, its kubeconfig entry stays, its port may go to somebody else. So any of these is
 the end: our parent has changed, Tilt's process is gone, its entry has gone or is another's now.
 That its API refuses connections is noticed where calls are made (`loop.py`).

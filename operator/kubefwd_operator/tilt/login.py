@@ -1,7 +1,7 @@
 """What makes stock `kopf run` work on Tilt's apiserver.
 
 Kopf reads `/api` at start and dies of Tilt's 404; and without a `namespaces` resource in `/api/v1`
-it watches nothing, for ever, without a word (facts/kopf.md 2). So the session that the login
+it watches nothing, for ever, without a word (Kopf 1.45). So the session that the login
 handler gives to Kopf answers these two questions itself: they are asked as `GET /version` (aiohttp
 insists on a true JSON answer), and the answer's body is exchanged.
 

@@ -1,6 +1,6 @@
 """Writes our ConfigMaps, and only when they would change.
 
-Tilt sends a MODIFIED event even for a write that changes nothing (facts/tilt.md 4), so a pass
+Tilt sends a MODIFIED event even for a write that changes nothing (Tilt 0.37), so a pass
 that has nothing new to say must not write. What the pass has read is the comparison: a ConfigMap
 that somebody deleted or edited is put right by the next pass.
 """

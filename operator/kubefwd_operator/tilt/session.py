@@ -2,7 +2,7 @@
 
 Tilt writes one entry per running Tilt into a kubeconfig of its own and never sets a
 current-context in it, so the entry is picked by name: `tilt-default` for web port 10350, else
-`tilt-<port>` (facts/tilt.md 3). `KUBECONFIG` has no part in this: inside a local_resource it is the
+`tilt-<port>` (Tilt 0.37). `KUBECONFIG` has no part in this: inside a local_resource it is the
 developer's cluster. Port and token change at every start of Tilt, and the entry goes at its clean
 end; so "the entry is no longer the one I started with" means "my Tilt is gone".
 

@@ -81,7 +81,7 @@ class Tilt:
         return document
 
     def click(self, time: str) -> None:
-        """Click as anybody may who has the API: facts/tilt.md 6."""
+        """Click as anybody may who has the API."""
         self.api.merge(f"{REFRESH}/status", {"status": {"lastClickedAt": time}})
 
     def stop(self) -> None:

@@ -1,6 +1,6 @@
 """The engine's surroundings, small and real: sockets, a WebSocket server, values in hand.
 
-`PodServer` speaks `v4.channel.k8s.io` as the kubelet's endpoint does (facts: portforward): two
+`PodServer` speaks `v4.channel.k8s.io` as the kubelet's endpoint does: two
 copies, the first end gives the other one second, an abnormal end is a text on the error channel.
 """
 

@@ -1,4 +1,4 @@
-"""What is read off Tilt's objects; shapes are those of a real Tilt 0.37.6 (facts/tilt.md 2)."""
+"""What is read off Tilt's objects; shapes are those of a real Tilt 0.37.6."""
 
 from typing import Any
 
