@@ -13,8 +13,9 @@ from tests.contract.tilt.peer import Tilt
 from tests.lab import tools
 from tests.lab.proc import alive, wait_for
 
+from kubefwd_operator.config import PREFIX
 from kubefwd_operator.core.errors import SettingsError
-from kubefwd_operator.core.settings import parse
+from kubefwd_operator.core.settings import Settings, parse
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(300)]
 
@@ -72,7 +73,18 @@ def serve_env(result: dict[str, Any]) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in env)
 
 
+def raw(env: dict[str, str]) -> dict[str, str]:
+    """Give the arguments as `config.py` takes them from the environment."""
+    return {key.removeprefix(PREFIX).lower(): value for key, value in env.items()}
+
+
 class TestArguments:
+    """The Tiltfile refuses what `core/settings.py` refuses, and has its defaults.
+
+    Both have to look: the Tiltfile while Tilt loads it, so that Tilt's log has the sentence before
+    there is a venv to run Python in; the operator because its environment may come from anybody.
+    """
+
     @pytest.mark.parametrize(
         "args, variable, value",
         [
@@ -82,6 +94,7 @@ class TestArguments:
             pytest.param([], "BARE_NAMES", "true", id="default bare names"),
             pytest.param(["--namespaces=a", "--namespaces=b"], "NAMESPACES", "a,b", id="repeated"),
             pytest.param(["--namespaces=b, a"], "NAMESPACES", "b,a", id="commas"),
+            pytest.param(["--namespaces=" + "a" * 63], "NAMESPACES", "a" * 63, id="longest name"),
             pytest.param(["--exclude=kube-system"], "EXCLUDE", "kube-system", id="exclude"),
             pytest.param(["--engine=native"], "ENGINE", "native", id="native"),
             pytest.param(["--linger=0"], "LINGER", "0", id="no linger"),
@@ -95,25 +108,34 @@ class TestArguments:
         result, log = evaluate(extension, *args)
         assert result, log
         env = serve_env(result)
-        assert env[f"KUBEFWD_OPERATOR_{variable}"] == value
-        prefix = "KUBEFWD_OPERATOR_"
-        parse({key.removeprefix(prefix).lower(): value for key, value in env.items()})
+        assert env[PREFIX + variable] == value
+        parse(raw(env))
+
+    def test_left_out_they_are_the_operators_own_defaults(self, extension: Machine) -> None:
+        result, log = evaluate(extension)
+        assert result, log
+        assert parse(raw(serve_env(result))) == Settings()
+
+    LONG = "a" * 64
+    REFUSED = (
+        (["--namespaces=Shop"], "namespaces", "'Shop' is not the name of a namespace"),
+        (["--namespaces=-a"], "namespaces", "'-a' is not the name of a namespace"),
+        (["--namespaces=" + LONG], "namespaces", f"'{LONG}' is not the name of a namespace"),
+        (["--exclude=a.b"], "exclude", "'a.b' is not the name of a namespace"),
+        (["--namespaces=a,a"], "namespaces", "'a' is listed more than once"),
+        (["--namespaces=a", "--exclude=a"], "exclude", "'a' is also in namespaces"),
+        (["--engine=kubefwd"], "engine", "'kubefwd' is not available in this release"),
+        (["--engine=fast"], "engine", "'fast' is not an engine"),
+        (["--linger=301"], "linger", "'301' is not a whole number of seconds"),
+        (["--linger=-1"], "linger", "'-1' is not a whole number of seconds"),
+        (["--linger=soon"], "linger", "'soon' is not a whole number of seconds"),
+        (["--bare_names=maybe"], "bare_names", "'maybe' is neither true nor false"),
+    )
 
     @pytest.mark.parametrize(
         "args, sentence",
         [
-            (["--namespaces=Shop"], "'Shop' is not the name of a namespace"),
-            (["--namespaces=-a"], "'-a' is not the name of a namespace"),
-            (["--namespaces=" + "a" * 64], "is not the name of a namespace"),
-            (["--exclude=a.b"], "'a.b' is not the name of a namespace"),
-            (["--namespaces=a,a"], "'a' is listed more than once"),
-            (["--namespaces=a", "--exclude=a"], "'a' is also in namespaces"),
-            (["--engine=kubefwd"], "'kubefwd' is not available in this release"),
-            (["--engine=fast"], "'fast' is not an engine"),
-            (["--linger=301"], "'301' is not a whole number of seconds"),
-            (["--linger=-1"], "'-1' is not a whole number of seconds"),
-            (["--linger=soon"], "'soon' is not a whole number of seconds"),
-            (["--bare_names=maybe"], "'maybe' is neither true nor false"),
+            *[(args, f"kubefwd: argument '{name}': {text}") for args, name, text in REFUSED],
             (["--nonsense=1"], "unknown flag: --nonsense"),
         ],
         ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -126,12 +148,14 @@ class TestArguments:
         assert sentence in log
 
     @pytest.mark.parametrize(
-        "name, value",
-        [("namespaces", "Shop"), ("engine", "kubefwd"), ("linger", "301"), ("bare_names", "maybe")],
+        "args, name",
+        [(args, name) for args, name, _ in REFUSED],
+        ids=lambda value: " ".join(value) if isinstance(value, list) else "",
     )
-    def test_operator_refuses_them_too(self, name: str, value: str) -> None:
+    def test_operator_refuses_them_too(self, args: list[str], name: str) -> None:
+        given = dict(argument.removeprefix("--").split("=", 1) for argument in args)
         with pytest.raises(SettingsError, match=f"^{name}: "):
-            parse({name: value})
+            parse(given)
 
 
 class TestUp:
