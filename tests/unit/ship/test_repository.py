@@ -9,11 +9,15 @@ from tests.unit.ship import rules
 from tests.unit.ship.repository import ROOT, files, python_files, text
 
 from kubefwd_operator import __version__
+from kubefwd_operator.cli import COMMANDS
+from kubefwd_operator.core.reason import Reason
+from kubefwd_operator.core.settings import ARGUMENTS
 
 ROOT_CODE = "operator/kubefwd_operator/root"
 # The design aims at 420. What is there, with refusals, leases, journal, guardian and both
 # platforms, is more; it may shrink, and must not grow unnoticed.
 ROOT_CODE_LIMIT = 690
+TROUBLESHOOTING = Path("docs/troubleshooting.md")
 FILE_LIMIT, TESTS_FILE_LIMIT, FUNCTION_LIMIT = 350, 600, 50
 
 
@@ -138,15 +142,39 @@ class TestReadme:
         listed = re.findall(r"^\| `(\w+)` \|", text(Path("README.md")), re.MULTILINE)
         assert listed == defined
 
+    def test_lists_the_arguments_that_the_operator_reads(self) -> None:
+        """The instance is no argument of the extension: it follows from Tilt's port."""
+        listed = re.findall(r"^\| `(\w+)` \|", text(Path("README.md")), re.MULTILINE)
+        assert [*listed, "instance"] == list(ARGUMENTS)
+
     def test_names_only_targets_that_the_makefile_has(self) -> None:
         targets = set(re.findall(r"^([a-z-]+):", text(Path("Makefile")), re.MULTILINE))
-        for name in ("README.md", "CONTRIBUTING.md"):
-            assert set(re.findall(r"`make ([a-z]+)", text(Path(name)))) <= targets
+        for path in (path for path in files() if path.suffix == ".md"):
+            named = re.findall(r"(?:`|^    )make ([a-z ]+)", text(path), re.MULTILINE)
+            assert {name for names in named for name in names.split()} <= targets, path
+
+    def test_names_only_commands_that_the_command_line_has(self) -> None:
+        for path in (path for path in files() if path.suffix == ".md"):
+            named = re.findall(r"bin/kubefwd-operator ([a-z]+)", text(path))
+            assert set(named) <= set(COMMANDS), path
+
+    def test_names_only_reasons_that_there_are(self) -> None:
+        """Reasons are the words in CamelCase of the page that goes by symptom."""
+        named = re.findall(r"`([A-Z][a-z]+(?:[A-Z][a-z]+)+)`", text(TROUBLESHOOTING))
+        assert named
+        assert set(named) <= {*Reason}
 
     def test_links_lead_to_files_that_are_there(self) -> None:
         for path in (path for path in files() if path.suffix == ".md"):
             for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text(path)):
                 assert (ROOT / path.parent / target).exists(), f"{path}: {target}"
+
+
+def test_no_file_points_to_a_page_that_is_not_there() -> None:
+    pointers = re.compile(r"\b(?:docs|facts)/[a-z_/]+\.(?:md|json)\b")
+    named = {(path, page) for path in files() for page in pointers.findall(text(path))}
+    assert named
+    assert [(path, page) for path, page in named if not (ROOT / page).exists()] == []
 
 
 def test_ci_runs_exactly_the_two_commands_of_a_developer() -> None:
