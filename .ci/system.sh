@@ -37,7 +37,6 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 
 echo "make: installing $packages"
-export DEBIAN_FRONTEND=noninteractive
 $as_root apt-get update -q
 # shellcheck disable=SC2086
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $packages
