@@ -105,6 +105,12 @@ class Forwarding:
         (service, *_) = self.catalog.seen().namespaces[self.namespace].services
         return sum(endpoint.ready for endpoint in service.endpoints)
 
+    def opened(self, pod: str) -> int:
+        """How many port-forwards to a pod have begun so far."""
+        endpoint = self.cluster.endpoint
+        table = endpoint.table()
+        return sum(table[key]["opened"] for key in endpoint.keys(self.namespace, pod))
+
     async def ready(self, name: str = "web") -> tuple[str, int]:
         """Wait until a service is forwarded; return where its first port listens."""
 

@@ -146,11 +146,11 @@ async def test_a_pod_that_refuses_delays_and_one_that_resets_is_a_reset(
     await forwarding.apply(*deployment(forwarding.namespace))
     (pod,) = await forwarding.pods()
     place = await forwarding.ready()
-    fault, opened = forwarding.cluster.endpoint.fault, forwarding.cluster.endpoint.opened
+    fault = forwarding.cluster.endpoint.fault
     await asyncio.to_thread(fault, forwarding.namespace, pod, "refuse")
-    before = await asyncio.to_thread(opened, forwarding.namespace, pod)
+    before = await asyncio.to_thread(forwarding.opened, pod)
     asking = asyncio.create_task(http.get(url(place)))
-    while await asyncio.to_thread(opened, forwarding.namespace, pod) < before + 2:
+    while await asyncio.to_thread(forwarding.opened, pod) < before + 2:
         assert not asking.done()
     await asyncio.to_thread(fault, forwarding.namespace, pod, "")
     async with await asking as answer:
