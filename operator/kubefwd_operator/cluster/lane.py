@@ -1,9 +1,11 @@
 """A lane: everything that connections to the cluster need, built for one TLS context.
 
 kubernetes.aio's ApiClient carries the requests, with a Configuration that is filled here from an
-`Access` and nothing else; its models and typed APIs are never loaded. Its session and the one for
-WebSockets share one connector (TLS context, proxy, keepalive). A link that is dead without a word
-is noticed by TCP within some 15 s, where the platform has the options.
+`Access` and nothing else; its models and typed APIs are never loaded. A link of lists and watches
+that is dead without a word is noticed by TCP within some 15 s, where the platform has the options.
+
+WebSockets have a session with a connector of its own, whose sockets are left as they are: what
+makes a list fail fast (TCP_USER_TIMEOUT) would end an upload to a pod that has stopped reading.
 
 Nothing is taken from the environment here (`trust_env` is off): proxy.py decides about proxies.
 """
@@ -28,7 +30,7 @@ CONNECT, SILENCE = 10.0, 20.0
 
 
 class Lane:
-    """A connector, the ApiClient and the WebSocket session that share it."""
+    """The ApiClient, the WebSocket session, and the connector of each."""
 
     def __init__(self, access: Access, grant: Grant) -> None:
         self.tls = grant.tls
@@ -36,25 +38,22 @@ class Lane:
         socks = access.proxy if access.proxy.startswith("socks") else ""
         self._proxy = None if socks else access.proxy or None
         options: dict[str, Any] = {"ssl": grant.tls or True, "limit": 0}
-        self._connector = (
+        self._requests, self._dials = (
             SocksConnector(socks, **options)
             if socks
-            else aiohttp.TCPConnector(socket_factory=_socket, **options)
+            else aiohttp.TCPConnector(socket_factory=factory, **options)
+            for factory in (_socket, None)
         )
-        shared: dict[str, Any] = {
-            "connector": self._connector,
-            "trust_env": False,
-            "cookie_jar": aiohttp.DummyCookieJar(),
-        }
+        shared: dict[str, Any] = {"trust_env": False, "cookie_jar": aiohttp.DummyCookieJar()}
         configuration = Configuration(
             host=access.server,
             tls_server_name=self._server_name,
             proxy=self._proxy,
-            client_session_kwargs=shared,
+            client_session_kwargs={"connector": self._requests, **shared},
         )
         self._api = ApiClient(configuration)
         self._api.user_agent = f"kubefwd-operator/{__version__}"
-        self._session = aiohttp.ClientSession(connector_owner=False, **shared)
+        self._session = aiohttp.ClientSession(connector=self._dials, **shared)
 
     async def send(
         self, url: URL, grant: Grant, limits: aiohttp.ClientTimeout
@@ -83,7 +82,8 @@ class Lane:
 
     async def close(self) -> None:
         """End every connection of this lane at once: nobody is left who would read a goodbye."""
-        await self._connector.close(abort_ssl=True)
+        await self._requests.close(abort_ssl=True)
+        await self._dials.close(abort_ssl=True)
         await self._session.close()
         await self._api.rest_client.close()
 

@@ -3,7 +3,9 @@
 import asyncio
 import json
 import logging
+import socket
 import ssl
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -466,6 +468,29 @@ async def test_pings_and_pongs_are_left_to_the_reader() -> None:
             (aiohttp.WSMsgType.PING, b"theirs"),
             (aiohttp.WSMsgType.PONG, b"ours"),
         ]
+        await opened.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no TCP_USER_TIMEOUT")
+async def test_requests_fail_fast_on_a_dead_link_and_dials_may_stall() -> None:
+    watch = streaming(event("ADDED", "a"), hold=30)
+
+    async def either(request: web.Request) -> web.StreamResponse:
+        return await (watch if "watch" in request.query else echo_all)(request)
+
+    async with serving(either) as port, client(f"http://127.0.0.1:{port}") as subject:
+        grant = await subject._access.grant()
+        lane = subject._lane_of(grant)
+        await subject.get(PATH)  # leaves a connection that a dial must not take over
+        opened = await lane.dial(subject._url("/ws", {}), grant, ("p",))
+        watching = subject._url(PATH, {"watch": "true"})
+        answer = await lane.send(watching, grant, aiohttp.ClientTimeout())
+        assert answer.connection
+        assert answer.connection.transport
+        requested = answer.connection.transport.get_extra_info("socket")
+        for sock, limit in [(requested, 15_000), (opened.get_extra_info("socket"), 0)]:
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == limit
+        answer.close()
         await opened.close()
 
 

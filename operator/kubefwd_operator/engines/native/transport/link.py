@@ -38,14 +38,9 @@ _RETRANSMITS, _PROBES, _LAST_ACK = 2, 3, 8 + 12
 
 
 def watch_link(socket: sockets.socket | None) -> None:
-    """Turn on keepalive, as far as the platform has it, and TCP_USER_TIMEOUT off."""
-    if socket is None:
-        return
-    keep_alive(socket, idle=15, interval=5, count=3)
-    with suppress(OSError):
-        if hasattr(sockets, "TCP_USER_TIMEOUT"):
-            socket.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_USER_TIMEOUT, 0)
-        socket.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
+    """Turn on keepalive, as far as the platform has it."""
+    if socket is not None:
+        keep_alive(socket, idle=15, interval=5, count=3)
 
 
 def unacknowledged(socket: sockets.socket | None, limit: float = INTERVAL) -> bool:
