@@ -14,7 +14,6 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum, auto
-from pathlib import Path
 
 from kubefwd_operator.privileged import rundir
 from kubefwd_operator.privileged.rundir import SOCKET, RunDirectory, RunDirectoryError
@@ -42,11 +41,6 @@ class Listening:
         self._socket: socket.socket | None = None
         self._inode = (0, 0)
         self._wake: asyncio.Future[None] | None = None
-
-    @property
-    def path(self) -> Path | None:
-        """Where the socket is, for messages; None before `open`."""
-        return self._directory.path / SOCKET if self._directory else None
 
     def open(self) -> bool:
         """Bind and rename into place; True when an earlier operator's socket was there.

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from kubefwd_operator.privileged.listening import Listening, Standing
-from kubefwd_operator.privileged.rundir import RunDirectory, RunDirectoryError
+from kubefwd_operator.privileged.rundir import SOCKET, RunDirectory, RunDirectoryError
 
 ME = os.geteuid()
 
@@ -33,8 +33,8 @@ def listening(base: Path, *below: str) -> Listening:
 
 
 def path_of(one: Listening) -> Path:
-    assert one.path is not None
-    return one.path
+    assert one._directory is not None
+    return one._directory.path / SOCKET
 
 
 def knock(path: Path) -> socket.socket:
