@@ -15,15 +15,16 @@ import httpx
 import psutil
 from tests.lab.api import Json
 from tests.lab.eventual import eventually
+from tests.lab.tilt import Tilt
 
 HOSTS = Path("/etc/hosts")
 RANGE = ipaddress.ip_network("127.18.0.0/15")
-HOLD = 45.0  # seconds; a connection is held for 30 s for a pod
+TIMEOUT = 40.0  # seconds; a connection is held for 30 s for a pod
 
 
 def get(name: str, path: str = "/") -> httpx.Response:
     """Ask a service over HTTP by a name, on a connection of its own."""
-    return httpx.get(f"http://{name}{path}", timeout=HOLD, trust_env=False)
+    return httpx.get(f"http://{name}{path}", timeout=TIMEOUT, trust_env=False)
 
 
 def address(name: str) -> str:
@@ -31,6 +32,13 @@ def address(name: str) -> str:
     with suppress(OSError):
         return socket.gethostbyname(name)
     return ""
+
+
+def known(name: str) -> bool:
+    """Say whether the machine knows a name, by whichever kind of address."""
+    with suppress(OSError):
+        return bool(socket.getaddrinfo(name, 80))
+    return False
 
 
 def refused(ip: str, port: int = 80) -> bool:
@@ -44,19 +52,20 @@ def refused(ip: str, port: int = 80) -> bool:
     return False
 
 
+def answers(name: str) -> bool:
+    """Say whether a service answers well over HTTP; raise httpx.TransportError for none at all."""
+    return get(name).is_success
+
+
 def wait_answer(*names: str) -> None:
     """Wait until every one of these names answers over HTTP."""
     for name in names:
-        eventually(partial(_is_well, name))
-
-
-def _is_well(name: str) -> bool:
-    return get(name).is_success
+        eventually(partial(answers, name))
 
 
 def wait_gone(*names: str) -> None:
     """Wait until the machine knows none of these names."""
-    eventually(lambda: [address(name) for name in names] == [""] * len(names))
+    eventually(lambda: not any(map(known, names)))
 
 
 # --- what the status says ------------------------------------------------------------------
@@ -89,6 +98,21 @@ def condition(status: Json, kind: str) -> Json:
     """Return the condition of that type."""
     found: Json = {each["type"]: each for each in status["conditions"]}[kind]
     return found
+
+
+def wait_row(tilt: Tilt, key: str, reason: str) -> Json:
+    """Wait until the row of `service.namespace` has that reason; return the row."""
+    return row(tilt.wait_status(lambda status: row(status, key)["reason"] == reason), key)
+
+
+def wait_false(tilt: Tilt, kind: str, reason: str) -> str:
+    """Wait until that condition is False for that reason; return its message."""
+
+    def fits(status: Json) -> bool:
+        found = condition(status, kind)
+        return (found["status"], found["reason"]) == ("False", reason)
+
+    return str(condition(tilt.wait_status(fits), kind)["message"])
 
 
 def is_ready(status: Json) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.e2e.faults.told import answers, condition, ready
+from tests.lab.forwarding import is_ready, namespaces_of, wait_answer, wait_false
 from tests.lab.tilt import Tilt
 from tests.lab.user import Dev
 
@@ -36,20 +36,20 @@ def test_a_wrong_password_is_not_asked_for_again_until_refresh(
     dev.answer_with("wrong")
     before = dev.prompts
     tilt = start()
-    message = condition(tilt, "HelperReady", "AuthorizationDenied")
+    message = wait_false(tilt, "HelperReady", "AuthorizationDenied")
     assert "click Refresh" in message
     assert "authorize" in message
     # One invocation of sudo asks up to three times by itself.
     assert 1 <= dev.prompts - before <= 3
     assert tilt.status()["state"] == "WaitingForAuthorization"
-    tilt.wait_status(lambda status: {row["name"] for row in status["namespaces"]} >= {"billing"})
+    tilt.wait_status(lambda status: "billing" in namespaces_of(status))
 
     asked = dev.prompts
     dev.answer_with(dev.password)
     tilt.click("kubefwd:refresh")
-    answers("web.storefront", "ledger.billing")
+    wait_answer("web.storefront", "ledger.billing")
     assert dev.prompts == asked + 1
-    ready(tilt)
+    tilt.wait_status(is_ready)
 
 
 def test_without_askpass_the_line_to_paste_is_told_and_works(
@@ -57,7 +57,7 @@ def test_without_askpass_the_line_to_paste_is_told_and_works(
 ) -> None:
     before = dev.prompts
     tilt = start(env={"SUDO_ASKPASS": ""})
-    message = condition(tilt, "HelperReady", "WaitingForAuthorization")
+    message = wait_false(tilt, "HelperReady", "WaitingForAuthorization")
     (line,) = [line for line in message.splitlines() if line.startswith("/usr/bin/sudo ")]
     tilt.wait_log(line)
     assert dev.prompts == before
@@ -65,17 +65,17 @@ def test_without_askpass_the_line_to_paste_is_told_and_works(
     # What a person types into a terminal; -A stands for typing the password there.
     line = line.replace("sudo ", "sudo -A ", 1)
     with dev.background("sh", "-c", line):
-        answers("web.storefront", "ledger.billing")
-        ready(tilt)
+        wait_answer("web.storefront", "ledger.billing")
+        tilt.wait_status(is_ready)
 
 
 def test_the_authorize_command_is_told_and_works(start: Callable[..., Tilt], dev: Dev) -> None:
     tilt = start(env={"SUDO_ASKPASS": ""})
-    message = condition(tilt, "HelperReady", "WaitingForAuthorization")
+    message = wait_false(tilt, "HelperReady", "WaitingForAuthorization")
     (line,) = [line for line in message.splitlines() if " authorize --instance " in line]
     dev.sudoers(password=False)
     with dev.background("sh", "-c", line):
-        answers("web.storefront")
+        wait_answer("web.storefront")
 
 
 def test_without_a_password_line_nobody_is_asked_and_the_log_says_why(
@@ -84,7 +84,7 @@ def test_without_a_password_line_nobody_is_asked_and_the_log_says_why(
     dev.sudoers(password=False)
     before = dev.prompts
     tilt = start()
-    answers("web.storefront", "ledger.billing")
+    wait_answer("web.storefront", "ledger.billing")
     assert dev.prompts == before
     tilt.wait_log("Root came without a question")
     assert "NOPASSWD" in tilt.run_output
@@ -93,24 +93,24 @@ def test_without_a_password_line_nobody_is_asked_and_the_log_says_why(
 def test_a_developer_who_may_not_use_sudo_is_told_so(start: Callable[..., Tilt], dev: Dev) -> None:
     dev.sudoers(allowed=False)
     tilt = start()
-    message = condition(tilt, "HelperReady", "AuthorizationDenied")
+    message = wait_false(tilt, "HelperReady", "AuthorizationDenied")
     assert "run this in any terminal" in message
     dev.sudoers()
     tilt.click("kubefwd:refresh")
-    answers("web.storefront")
+    wait_answer("web.storefront")
 
 
 def test_without_any_sudo_the_helper_itself_is_what_to_run(
     start: Callable[..., Tilt], no_sudo: None
 ) -> None:
     tilt = start()
-    message = condition(tilt, "HelperReady", "WaitingForAuthorization")
+    message = wait_false(tilt, "HelperReady", "WaitingForAuthorization")
     assert "become root in any terminal" in message
     (line,) = [line for line in message.splitlines() if line.startswith("/usr/bin/python3 ")]
     # The test is root already, as a person would be after `su`.
     become_root = subprocess.Popen(["sh", "-c", line], start_new_session=True)
     try:
-        answers("web.storefront", "ledger.billing")
+        wait_answer("web.storefront", "ledger.billing")
     finally:
         tilt.stop()
         become_root.terminate()

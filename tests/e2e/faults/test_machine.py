@@ -2,18 +2,15 @@
 
 import socket
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-from tests.e2e.faults.told import answers, service
 from tests.lab.cluster import Cluster
 from tests.lab.eventual import eventually
+from tests.lab.forwarding import HOSTS, address, wait_answer, wait_row
 from tests.lab.tilt import Tilt
 
 from kubefwd_operator.core.addresses import candidates
 from kubefwd_operator.core.model import ClusterRef
-
-HOSTS = Path("/etc/hosts")
 
 
 @pytest.fixture
@@ -30,11 +27,11 @@ def test_a_name_that_the_developer_has_already_stays_theirs(
     hosts: bytes, start: Callable[..., Tilt]
 ) -> None:
     tilt = start()
-    row = service(tilt, "web", "NameTaken")
+    row = wait_row(tilt, "web.storefront", "NameTaken")
     assert "web.storefront" in row["message"]
     assert "/etc/hosts" in row["message"]
-    answers("ledger.billing", "web.storefront.svc")
-    assert socket.gethostbyname("web.storefront") == "192.0.2.7"
+    wait_answer("ledger.billing", "web.storefront.svc")
+    assert address("web.storefront") == "192.0.2.7"
     assert "web.storefront" not in row["names"]
     assert hosts in HOSTS.read_bytes()
     tilt.stop()
@@ -45,12 +42,12 @@ def test_a_port_that_is_taken_is_that_services_problem(
     start: Callable[..., Tilt], cluster: Cluster
 ) -> None:
     ref = ClusterRef("", cluster.context, cluster.context)
-    address = next(iter(candidates(ref.key, "billing", "ledger")))
-    with socket.create_server((address, 80)):
+    ip = next(iter(candidates(ref.key, "billing", "ledger")))
+    with socket.create_server((ip, 80)):
         tilt = start()
-        row = service(tilt, "ledger", "PortTaken")
-        assert row["address"] == address
-        assert f"{address}:80" in row["message"]
-        answers("web.storefront", "index.search")
+        row = wait_row(tilt, "ledger.billing", "PortTaken")
+        assert row["address"] == ip
+        assert f"{ip}:80" in row["message"]
+        wait_answer("web.storefront", "index.search")
     tilt.click("kubefwd:refresh")
-    answers("ledger.billing")
+    wait_answer("ledger.billing")

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 import pytest
-from tests.e2e.faults.conftest import PROJECT
-from tests.e2e.faults.told import NAMESPACES, answers, namespace
+from tests.e2e.faults.conftest import NAMESPACES, PROJECT
 from tests.lab.api import Json
 from tests.lab.cluster import Cluster
 from tests.lab.fixtures import Lab
+from tests.lab.forwarding import namespaces_of, wait_answer
 from tests.lab.tilt import Tilt
 
 ALL = ["get", "list", "watch", "create", "update", "patch", "delete"]
@@ -33,18 +33,28 @@ def tilt(start: Callable[..., Tilt], lab: Lab, cluster: Cluster) -> Tilt:
     return start(kubeconfig=lab.kubeconfig(cluster, "restricted"))
 
 
+def namespace(tilt: Tilt, name: str, reason: str) -> Json:
+    """Wait for the row of a namespace with that reason; return it."""
+
+    def rows(status: Json) -> list[Json]:
+        fits = (name, reason)
+        return [row for row in status["namespaces"] if (row["name"], row["reason"]) == fits]
+
+    return rows(tilt.wait_status(rows))[0]
+
+
 def test_a_403_concerns_its_own_namespace_only(tilt: Tilt, cluster: Cluster) -> None:
     row = namespace(tilt, "vault", "Forbidden")
     assert "services" in row["message"]
     assert "kubectl auth can-i" in row["message"]
-    answers("web.storefront", "ledger.billing")
-    assert {row["name"] for row in tilt.status()["namespaces"]} == set(NAMESPACES)
+    wait_answer("web.storefront", "ledger.billing")
+    assert set(namespaces_of(tilt.status())) == set(NAMESPACES)
 
     # Without endpointslices, pods are found by the service's selector; the row says so.
     row = namespace(tilt, "search", "Forbidden")
     assert "endpointslices" in row["message"]
     assert "kubectl auth can-i" in row["message"]
-    answers("index.search")
+    wait_answer("index.search")
 
     cluster.allow("restricted", "vault", [*DEPLOYS, SLICES])
-    answers("index.vault", "web.storefront")
+    wait_answer("index.vault", "web.storefront")

@@ -10,7 +10,6 @@ from tests.lab.eventual import eventually, steady
 from tests.lab.forwarding import (
     HOSTS,
     address,
-    condition,
     end_helpers,
     get,
     helpers,
@@ -21,6 +20,7 @@ from tests.lab.forwarding import (
     undone,
     wait_answer,
     wait_clean,
+    wait_false,
 )
 from tests.lab.proc import alive
 from tests.lab.tilt import Tilt
@@ -71,11 +71,6 @@ def restart_operator(tilt: Tilt) -> None:
     eventually(lambda: len(operators()) == 1)
 
 
-def lost(tilt: Tilt) -> bool:
-    found = condition(tilt.status(), "HelperReady")
-    return (found["status"], found["reason"]) == ("False", "AuthorizationLost")
-
-
 def test_a_killed_operator_leaves_the_machine_clean(
     forwarding: Callable[[int], Tilt], hosts: bytes
 ) -> None:
@@ -108,7 +103,7 @@ def test_a_killed_helper_process_is_lost_cleanly_and_refresh_asks_again(
     assert len(operators()) == 1
     assert address(WEB) == ""
     assert refused(ip)
-    eventually(lambda: lost(tilt))
+    wait_false(tilt, "HelperReady", "AuthorizationLost")
     assert dev.prompts == asked
 
     tilt.click("kubefwd:refresh")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.lab.eventual import eventually
-from tests.lab.forwarding import get, wait_answer
+from tests.lab.forwarding import answers, is_ready, wait_answer
 from tests.lab.page import page
 from tests.lab.tilt import Tilt
 from tests.lab.user import Dev
@@ -31,7 +31,7 @@ def test_refresh_in_the_page_starts_the_forwarding_anew_without_a_question(
     tilt: Tilt, dev: Dev, tmp_path: Path
 ) -> None:
     wait_answer("web.storefront")
-    before = tilt.wait_status(lambda status: status["state"] == "Ready")
+    before = tilt.wait_status(is_ready)
     assert dev.prompts == 1
 
     with socket.create_connection(("web.storefront", 80)) as tunnel:
@@ -44,14 +44,12 @@ def test_refresh_in_the_page_starts_the_forwarding_anew_without_a_question(
             opened.screenshot(path=tmp_path / "before.png")
             button.click()
             after = tilt.wait_status(
-                lambda status: (
-                    status["generation"] > before["generation"] and status["state"] == "Ready"
-                )
+                lambda status: status["generation"] > before["generation"] and is_ready(status)
             )
             opened.screenshot(path=tmp_path / "after.png")
         eventually(lambda: has_ended(tunnel))
 
-    assert get("web.storefront").is_success
+    assert answers("web.storefront")
     assert after["pid"] == before["pid"]
     assert [row["names"] for row in after["services"]] == [
         row["names"] for row in before["services"]

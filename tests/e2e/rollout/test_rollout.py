@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 import httpx
 from tests.lab.cluster import Cluster
 from tests.lab.eventual import eventually
+from tests.lab.forwarding import get, wait_answer
 from tests.lab.tilt import Tilt
 
-URL = "http://web.storefront/"
+WEB = "web.storefront"
 CLIENTS = 4
 REQUESTS = 200
 
@@ -31,15 +32,14 @@ class Load:
         while not self.over.is_set():
             began = time.monotonic()
             try:
-                answer = httpx.get(URL, timeout=40, trust_env=False)
-                self.pods.append(answer.raise_for_status().json()["pod"])
+                self.pods.append(get(WEB).raise_for_status().json()["pod"])
             except httpx.HTTPError as error:
                 self.failed.append(f"{type(error).__name__}: {error}")
             self.slowest = max(self.slowest, time.monotonic() - began)
 
 
 def test_a_rollout_delays_requests_and_fails_none(tilt: Tilt, cluster: Cluster) -> None:
-    eventually(lambda: httpx.get(URL, timeout=40, trust_env=False).is_success)
+    wait_answer(WEB)
     (before,) = cluster.pods.wait_ready("storefront")
     load = Load()
     clients = [threading.Thread(target=load.ask) for _ in range(CLIENTS)]

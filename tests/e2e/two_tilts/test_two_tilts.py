@@ -25,6 +25,7 @@ from tests.lab.forwarding import (
     row,
     wait_answer,
     wait_clean,
+    wait_row,
 )
 from tests.lab.tilt import Tilt
 from tests.lab.user import Dev
@@ -85,8 +86,7 @@ def asking() -> Iterator[Asking]:
 def start_second(lab: Lab, other: Cluster) -> Tilt:
     """Start a Tilt of the same project on the other cluster, with a namespace more."""
     second = lab.tilt(FOLDER, cluster=other, name="second")
-    text = (second.folder / "Tiltfile").read_text()
-    second.write("Tiltfile", f"{text}k8s_yaml('search.yaml')\n")
+    second.add("k8s_yaml('search.yaml')\n")
     return second.start()
 
 
@@ -106,7 +106,7 @@ def test_a_name_never_leads_to_the_other_cluster_and_passes_on_at_the_end(
         two = uid(other)
 
         # Both are told, each with the other's name.
-        theirs = row(second.wait_status(lambda now: row(now, WEB)["reason"] == "NameTaken"), WEB)
+        theirs = wait_row(second, WEB, "NameTaken")
         assert first.instance in theirs["message"]
         assert not set(NAMES) & names_of(second.status())
         told = first.wait_status(lambda now: row(now, WEB)["reason"] == "NameContested")
