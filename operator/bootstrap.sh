@@ -25,7 +25,8 @@ set -eu
 umask 077
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
-imports='import aiohttp, click, kopf, kubernetes.aio, platformdirs, pykube, python_socks, rich, yaml'
+imports='import aiohttp, certifi, click, kopf, kubernetes.aio, platformdirs, pykube, python_socks
+import rich, uvloop, yaml'
 
 say() { printf '%s\n' "kubefwd-operator: $*" >&2; }
 die() {

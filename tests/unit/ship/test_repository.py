@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,14 @@ class TestRequirements:
     def test_of_the_operator_pin_every_direct_dependency(self) -> None:
         pinned = set(_pins("operator/requirements.txt"))
         assert _direct() <= pinned
+
+    def test_of_the_operator_are_each_tried_by_bootstrap_before_a_venv_counts(self) -> None:
+        script = text(Path("operator/bootstrap.sh"))
+        [imports] = re.findall(r"^imports='([^']+)'$", script, re.MULTILINE)
+        modules = set(re.findall(r"\w+(?:\.\w+)*", imports)) - {"import"}
+        owners = packages_distributions()
+        tried = {owner.lower() for module in modules for owner in owners[module.split(".")[0]]}
+        assert tried == _direct()
 
     def test_of_the_tests_pin_the_same_versions(self) -> None:
         tests = _pins("tests/requirements.txt")
