@@ -11,6 +11,7 @@ import os
 import pwd
 import stat
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from kubefwd_operator.core.errors import HelperError
@@ -60,8 +61,12 @@ def _is_private(path: Path, uid: int) -> bool:
     )
 
 
+@cache
 def home_of(uid: int) -> Path:
-    """Return the home of the passwd entry. Raises RunDirectoryError when there is no such entry."""
+    """Return the home of the passwd entry. Raises RunDirectoryError when there is no such entry.
+
+    Looked up once: it is asked for at every look at the socket, and the entry may be a network's.
+    """
     try:
         return Path(pwd.getpwuid(uid).pw_dir)
     except KeyError as error:
