@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.lab.eventual import eventually_async
 from tests.unit.privileged import fake_helper
 
 from kubefwd_operator.core.errors import HelperGone, SettingsError
@@ -269,8 +270,7 @@ async def test_silent_ways_are_tried_with_back_off_and_a_refresh_asks_a_person(
         await one.until(AUTHORIZED)
         asked = place.tried.count("asks")
         await kill_helper(one)
-        while place.tried.count("silent") < 4:  # noqa: ASYNC110 - the ways are no tasks
-            await asyncio.sleep(0.01)
+        await eventually_async(lambda: place.tried.count("silent") >= 4)
         assert place.tried.count("asks") == asked
         assert one.authority.seen().state is LOST
         one.refresh(2)
@@ -287,8 +287,7 @@ async def test_who_comes_after_the_silent_ways_have_failed_comes_from_a_terminal
         place.works = set()
         await kill_helper(one)
         # That the second try is over is not shown.
-        while len(place.tried) < 2 or one.authority._phase is not Phase.LOST:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+        await eventually_async(lambda: len(place.tried) >= 2 and one.authority._phase is Phase.LOST)
         place.paste()
         assert (await one.until(AUTHORIZED)).way == "terminal"
 
@@ -324,8 +323,7 @@ async def test_a_socket_that_was_removed_is_made_again(place: Place) -> None:
     async with running(place) as one:
         await one.until(WAITING, Reason.WAITING_FOR_AUTHORIZATION)
         (place.folder / "helper.sock").unlink()
-        while not (place.folder / "helper.sock").exists():  # noqa: ASYNC110 - a file
-            await asyncio.sleep(0.01)
+        await eventually_async((place.folder / "helper.sock").exists)
         place.paste()
         await one.until(AUTHORIZED)
 

@@ -7,6 +7,7 @@ import sys
 
 import psutil
 import pytest
+from tests.lab.eventual import eventually_async
 
 from kubefwd_operator.privileged.process import Child
 
@@ -75,13 +76,11 @@ async def test_a_line_without_end_is_cut() -> None:
 async def test_what_is_dismissed_ends_with_its_children() -> None:
     heard: list[str] = []
     child = shell("sleep 300 & echo $!; wait", heard)
-    while not heard:  # noqa: ASYNC110 - another process
-        await asyncio.sleep(0.01)
+    await eventually_async(lambda: heard)
     child.dismiss()
     assert await child.ended() == -signal.SIGTERM
     sleeper = int(heard[0])
-    while runs(sleeper):  # noqa: ASYNC110 - another process
-        await asyncio.sleep(0.01)
+    await eventually_async(lambda: not runs(sleeper))
     child.dismiss()
 
 
