@@ -1,7 +1,8 @@
 """The cluster's API as raw JSON: get, watch, and the WebSockets that dials are made of.
 
 Requests go through a lane (see lane.py). A grant with another TLS context (a plugin's new client
-certificate) gets a new lane: old connections would still show the old certificate.
+certificate) gets a new lane: old connections would still show the old certificate. What runs on
+the old one runs on, and when nothing does any more, the next request or dial closes it.
 
 Every wait has an end: connecting 10 s, silence within an answer 20 s, an answer 60 s, a watch
 without a word 90 s (bookmarks come about every minute).
@@ -53,7 +54,7 @@ class ClusterClient:
         self._watch_silence = watch_silence
         self._noted = noted
         self._lane: Lane | None = None
-        self._retired: list[Lane] = []
+        self._retired: set[Lane] = set()
 
     @property
     def context(self) -> str:
@@ -66,7 +67,7 @@ class ClusterClient:
         What still runs on old ones runs on.
         """
         if self._lane is not None:
-            self._retired.append(self._lane)
+            self._retired.add(self._lane)
             self._lane = None
 
     async def get(self, path: str, **query: str) -> Json:
@@ -137,7 +138,8 @@ class ClusterClient:
         grant = await self._access.grant()
         for attempt in range(2):
             try:
-                result = await self._lane_of(grant).dial(self._url(path, query), grant, protocols)
+                lane = await self._lane_of(grant)
+                result = await lane.dial(self._url(path, query), grant, protocols)
             except aiohttp.WSServerHandshakeError as error:
                 if error.status != 401:
                     self._access.accept(grant)
@@ -154,10 +156,10 @@ class ClusterClient:
 
     async def close(self) -> None:
         """End every connection, WebSockets and watches included."""
-        lanes = [*self._retired, *([self._lane] if self._lane else [])]
-        self._lane, self._retired = None, []
-        for lane in lanes:
+        self.renew()
+        for lane in tuple(self._retired):
             await lane.close()
+        self._retired.clear()
         await self._access.close()
 
     async def _request(
@@ -167,7 +169,8 @@ class ClusterClient:
         grant = await self._access.grant()
         for attempt in range(2):
             try:
-                response = await self._lane_of(grant).send(self._url(path, query), grant, limits)
+                lane = await self._lane_of(grant)
+                response = await lane.send(self._url(path, query), grant, limits)
             except _WIRE_ERRORS as error:
                 raise failures.of_exception(error, self._host) from error
             if response.status != 401:
@@ -188,11 +191,13 @@ class ClusterClient:
             raise self._access.refuse(grant)
         return await self._access.renew(grant)
 
-    def _lane_of(self, grant: Grant) -> Lane:
-        """Give the lane of the grant's TLS context; an older one stays until `close`."""
+    async def _lane_of(self, grant: Grant) -> Lane:
+        """Give the lane of the grant's TLS context, and close those that nobody needs any more."""
+        for lane in [lane for lane in self._retired if lane.idle]:
+            await lane.close()
+            self._retired.discard(lane)
         if self._lane is None or self._lane.tls is not grant.tls:
-            if self._lane is not None:
-                self._retired.append(self._lane)
+            self.renew()
             self._lane = Lane(self._access, grant)
         return self._lane
 

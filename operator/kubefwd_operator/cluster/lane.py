@@ -12,7 +12,10 @@ Nothing is taken from the environment here (`trust_env` is off): proxy.py decide
 
 import asyncio
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
+from weakref import WeakSet
 
 import aiohttp
 from kubernetes.aio.client.api_client import ApiClient
@@ -24,6 +27,8 @@ from kubefwd_operator import __version__
 from kubefwd_operator.cluster.credentials import Access, Grant
 from kubefwd_operator.cluster.keepalive import keep_alive
 from kubefwd_operator.cluster.proxy import SocksConnector
+
+WebSocket = aiohttp.ClientWebSocketResponse[bool]
 
 CONNECT, SILENCE = 10.0, 20.0
 """Seconds to connect, and between two pieces of an answer."""
@@ -54,31 +59,42 @@ class Lane:
         self._api = ApiClient(configuration)
         self._api.user_agent = f"kubefwd-operator/{__version__}"
         self._session = aiohttp.ClientSession(connector=self._dials, **shared)
+        self._opening = 0
+        self._opened: WeakSet[aiohttp.ClientResponse | WebSocket] = WeakSet()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing runs on it: no request or dial, no answer or WebSocket that is open."""
+        return not self._opening and all(each.closed for each in self._opened)
 
     async def send(
         self, url: URL, grant: Grant, limits: aiohttp.ClientTimeout
     ) -> aiohttp.ClientResponse:
         """Send a GET; the body is still to be read. Raises aiohttp's errors and OSError."""
-        answer = await self._api.call_api(
-            "GET", url, header_params=self._headers(grant), _request_timeout=limits
-        )
-        return cast("aiohttp.ClientResponse", answer.response)
-
-    async def dial(
-        self, url: URL, grant: Grant, protocols: tuple[str, ...]
-    ) -> "aiohttp.ClientWebSocketResponse[bool]":
-        """Open a WebSocket that leaves pings and pongs to its reader. Raises as `send`."""
-        async with asyncio.timeout(CONNECT + SILENCE):
-            return await self._session.ws_connect(
-                url,
-                protocols=protocols,
-                headers=self._headers(grant),
-                proxy=self._proxy,
-                server_hostname=self._server_name,
-                autoping=False,
-                compress=0,
-                max_msg_size=0,
+        with self._running():
+            answer = await self._api.call_api(
+                "GET", url, header_params=self._headers(grant), _request_timeout=limits
             )
+            response = cast("aiohttp.ClientResponse", answer.response)
+            self._opened.add(response)
+        return response
+
+    async def dial(self, url: URL, grant: Grant, protocols: tuple[str, ...]) -> WebSocket:
+        """Open a WebSocket that leaves pings and pongs to its reader. Raises as `send`."""
+        with self._running():
+            async with asyncio.timeout(CONNECT + SILENCE):
+                opened = await self._session.ws_connect(
+                    url,
+                    protocols=protocols,
+                    headers=self._headers(grant),
+                    proxy=self._proxy,
+                    server_hostname=self._server_name,
+                    autoping=False,
+                    compress=0,
+                    max_msg_size=0,
+                )
+            self._opened.add(opened)
+        return opened
 
     async def close(self) -> None:
         """End every connection of this lane at once: nobody is left who would read a goodbye."""
@@ -86,6 +102,14 @@ class Lane:
         await self._dials.close(abort_ssl=True)
         await self._session.close()
         await self._api.rest_client.close()
+
+    @contextmanager
+    def _running(self) -> Iterator[None]:
+        self._opening += 1
+        try:
+            yield
+        finally:
+            self._opening -= 1
 
     def _headers(self, grant: Grant) -> CIMultiDict[str]:
         fixed = [("Accept", "application/json"), ("User-Agent", self._api.user_agent)]

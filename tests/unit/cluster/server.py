@@ -60,6 +60,13 @@ async def client(
         await made.close()
 
 
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for something that nobody announces: a request, a client."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
 class Pipe:
     """A proxy: reads what the client wants, then copies bytes both ways."""
 

@@ -2,12 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
-from tests.unit.cluster.server import serving
+from tests.unit.cluster.server import serving, until
 
 from kubefwd_operator.cluster import catalog as catalog_module
 from kubefwd_operator.cluster.catalog import Catalog
@@ -75,13 +75,6 @@ class Subject:
             raise self.error
         entry = ClusterEntry(f"http://127.0.0.1:{self.port}")
         return Access(Kubeconfig(ref.context, entry, UserEntry(token="t")), {})
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Wait for something that no event of the catalog announces: a request, a client."""
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
 
 
 @asynccontextmanager

@@ -22,6 +22,7 @@ from tests.unit.cluster.server import (
     nobody,
     server_tls,
     serving,
+    until,
 )
 
 from kubefwd_operator.cluster import tls
@@ -480,7 +481,7 @@ async def test_requests_fail_fast_on_a_dead_link_and_dials_may_stall() -> None:
 
     async with serving(either) as port, client(f"http://127.0.0.1:{port}") as subject:
         grant = await subject._access.grant()
-        lane = subject._lane_of(grant)
+        lane = await subject._lane_of(grant)
         await subject.get(PATH)  # leaves a connection that a dial must not take over
         opened = await lane.dial(subject._url("/ws", {}), grant, ("p",))
         watching = subject._url(PATH, {"watch": "true"})
@@ -536,6 +537,39 @@ async def test_renewed_connections_leave_old_ones_alone() -> None:
         assert (await opened.receive()).type in (
             aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR,
         )  # fmt: skip
+
+
+async def test_old_connections_end_when_nothing_runs_on_them_any_more() -> None:
+    links: list[asyncio.BaseTransport] = []
+    answer = asyncio.Event()
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        assert request.transport
+        links.append(request.transport)
+        if request.path == "/slow":
+            await answer.wait()
+        return await echo_all(request)
+
+    async with serving(handler) as port, client(f"http://127.0.0.1:{port}") as subject:
+        await subject.get(PATH)
+        opened = await subject.websocket("/ws", protocols=("p",))
+        dialling = asyncio.create_task(subject.websocket("/slow", protocols=("p",)))
+        await until(lambda: len(links) == 3)
+        idle = links[0]
+
+        subject.renew()
+        await subject.get(PATH)
+        answer.set()
+        dialled = await dialling
+        await opened.close()
+        await subject.get(PATH)
+        await dialled.send_bytes(b"x")
+        assert (await dialled.receive_bytes()) == b"x"
+        assert not idle.is_closing()
+
+        await dialled.close()
+        await subject.get(PATH)
+        await until(idle.is_closing)
 
 
 async def test_no_secret_is_in_a_repr_or_a_log(caplog: pytest.LogCaptureFixture) -> None:
