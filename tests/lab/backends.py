@@ -16,6 +16,7 @@ Annotations of a pod:
 import argparse
 import asyncio
 import contextlib
+import json
 import logging
 import ssl
 from collections.abc import AsyncIterator
@@ -151,9 +152,7 @@ class PodWatch:
         version = listed["metadata"]["resourceVersion"]
         async with self._get(f"?watch=1&resourceVersion={version}") as answer:
             async for line in _lines(answer):
-                event = (
-                    await asyncio.to_thread(_parse, line) if len(line) > 1 << 20 else _parse(line)
-                )
+                event = json.loads(line)
                 if event["type"] == "ERROR":
                     return
                 backends.see(event["object"], gone=event["type"] == "DELETED")
@@ -162,12 +161,6 @@ class PodWatch:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=5)
         url = f"{self.server}/api/v1/pods{query}"
         return self.session.get(url, headers=self.headers, ssl=self.tls, timeout=timeout)
-
-
-def _parse(line: bytes) -> Any:
-    import json
-
-    return json.loads(line)
 
 
 async def _lines(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:

@@ -60,8 +60,7 @@ def _make(ready: Path, say: tools.Say) -> None:
     with namespace(
         command, log=log, env=env, network=True, as_dev=True, preparing=str(half)
     ) as process:
-        while process.poll() is None:
-            time.sleep(0.1)
+        process.wait()
     if process.returncode:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
         raise tools.ToolError(f"operator/bootstrap.sh failed ({process.returncode}):\n{tail}")
