@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import aiohttp
 
-from kubefwd_operator.core.errors import ClusterError, ClusterUnreachable, DialError, DialRefused
+from kubefwd_operator.core.errors import ClusterUnreachable, DialError, DialRefused
 from kubefwd_operator.engines.native.transport import Buffer
 from kubefwd_operator.engines.native.transport.link import Pulse, WebSocket, watch_link
 
@@ -74,24 +74,18 @@ class WebSocketTransport:
         client = self._client()
         if client is None:
             raise ClusterUnreachable("There is no connection to the cluster.")
-        socket = await self._open(
-            client, f"/api/v1/namespaces/{namespace}/pods/{pod}/portforward", port
-        )
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/portforward"
+        try:
+            async with asyncio.timeout(DIAL_TIMEOUT):
+                socket = await client.websocket(
+                    path, protocols=(SUBPROTOCOL,), query={"ports": str(port)}
+                )
+        except TimeoutError as error:
+            raise DialError(f"The cluster did not open a port-forward: {error!r}.") from error
         if socket.protocol != SUBPROTOCOL:
             await close_socket(socket)
             raise DialError(f"The cluster did not agree on '{SUBPROTOCOL}' for port-forwarding.")
         return WebSocketStream(socket)
-
-    async def _open(self, client: WebSocketClient, path: str, port: int) -> WebSocket:
-        try:
-            async with asyncio.timeout(DIAL_TIMEOUT):
-                return await client.websocket(
-                    path, protocols=(SUBPROTOCOL,), query={"ports": str(port)}
-                )
-        except ClusterError:
-            raise
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise DialError(f"The cluster did not open a port-forward: {error!r}.") from error
 
 
 class WebSocketStream:
