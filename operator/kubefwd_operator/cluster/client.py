@@ -20,11 +20,9 @@ from yarl import URL
 
 from kubefwd_operator.cluster import failures
 from kubefwd_operator.cluster.credentials import Access, Grant
-from kubefwd_operator.cluster.failures import Asked, Gone
+from kubefwd_operator.cluster.failures import Asked
 from kubefwd_operator.cluster.lane import CONNECT, SILENCE, Lane
 from kubefwd_operator.core.errors import ClusterError, ClusterUnreachable, CredentialsError
-
-__all__ = ["ClusterClient", "Gone"]
 
 ANSWER, WATCH_SILENCE = 60.0, 90.0
 """Seconds for a whole answer, and between two events of a watch."""
