@@ -10,7 +10,8 @@ from tests.unit.native.kit import Catalog, PodServer, eventually
 
 from kubefwd_operator.core.errors import ClusterError
 from kubefwd_operator.engines.native.listener import Listener
-from kubefwd_operator.engines.native.picker import Picker, Target
+from kubefwd_operator.engines.native.picker import Picker
+from kubefwd_operator.engines.native.target import Target
 from kubefwd_operator.engines.native.transport.websocket import WebSocketTransport
 from kubefwd_operator.engines.native.tunnels import Tunnels
 

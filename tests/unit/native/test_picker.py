@@ -7,15 +7,8 @@ import pytest
 from tests.unit.native.kit import CLUSTER, Catalog, pod, service
 
 from kubefwd_operator.core.model import CatalogSeen, NamespaceSeen
-from kubefwd_operator.engines.native.picker import (
-    ASK_AGAIN,
-    Choice,
-    Picker,
-    Target,
-    Tries,
-    Unservable,
-    choices,
-)
+from kubefwd_operator.engines.native.picker import ASK_AGAIN, Picker, Tries, Unservable
+from kubefwd_operator.engines.native.target import Target
 
 pytestmark = [pytest.mark.looptime, pytest.mark.asyncio]
 
@@ -36,27 +29,6 @@ def catalog(*pods: str, ready: bool = True) -> Catalog:
     made = Catalog()
     made.put(service("web", *(pod(name, ready=ready) for name in pods)))
     return made
-
-
-@pytest.mark.parametrize(
-    "target, found",
-    [
-        (Target("shop-a", "web", "http"), [("a", 8080), ("c", 8081)]),
-        (Target("shop-a", "web", "metrics"), [("c", 9090)]),
-        (Target("shop-a", "web", "http", "host-c"), [("c", 8081)]),
-        (Target("shop-a", "web", "http", "a"), [("a", 8080)]),
-        (Target("shop-a", "web", "other"), []),
-    ],
-    ids=["each pod's own number", "not all have it", "by hostname", "by pod", "nobody has it"],
-)
-async def test_choices(target: Target, found: list[tuple[str, int]]) -> None:
-    of = service(
-        "web",
-        pod("a", http=8080),
-        pod("b", http=8080, ready=False),
-        pod("c", http=8081, metrics=9090, hostname="host-c"),
-    )
-    assert choices(of, target) == [Choice("shop-a", name, port) for name, port in found]
 
 
 async def test_connections_go_to_the_pod_with_the_fewest() -> None:

@@ -19,8 +19,8 @@ from kubefwd_operator.engines.native.leases import (
     refusal,
     wanted,
 )
-from kubefwd_operator.engines.native.picker import Target
 from kubefwd_operator.engines.native.plan import Plan, Steps, plan, steps
+from kubefwd_operator.engines.native.target import Target
 
 HTTP = ServicePort(80, "http", target="web")
 METRICS = ServicePort(9090, "metrics", target=9090)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from kubefwd_operator.core.model import Service
 from kubefwd_operator.engines.native.leases import LeaseKey, hostnames, refusal
-from kubefwd_operator.engines.native.picker import ServiceKey
+from kubefwd_operator.engines.native.target import ServiceKey
 
 NO_PODS_AFTER = 10.0
 """Seconds without any pod after which a service stops listening."""

@@ -18,8 +18,8 @@ from kubefwd_operator.core.model import Desired, Problem
 from kubefwd_operator.core.names import HostsEntry, Placed, Published, publish
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines.native.listener import Listener
-from kubefwd_operator.engines.native.picker import Target
 from kubefwd_operator.engines.native.plan import Place, Plan, steps
+from kubefwd_operator.engines.native.target import Target
 from kubefwd_operator.privileged.channel import HostsOutcome, Withheld
 from kubefwd_operator.privileged.rivals import Contested
 

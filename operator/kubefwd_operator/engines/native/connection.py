@@ -24,7 +24,8 @@ from kubefwd_operator.core.errors import (
 )
 from kubefwd_operator.engines.native.client import Client, ClientGone
 from kubefwd_operator.engines.native.orphan import abandoned, watch_client
-from kubefwd_operator.engines.native.picker import Choice, Picker, Target, Tries, Unservable
+from kubefwd_operator.engines.native.picker import Picker, Tries, Unservable
+from kubefwd_operator.engines.native.target import Choice, Target
 from kubefwd_operator.engines.native.transport import Stream, Transport
 
 HOLD = 30.0

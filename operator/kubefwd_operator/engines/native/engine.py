@@ -22,8 +22,9 @@ from kubefwd_operator.engines.native.absences import Absences
 from kubefwd_operator.engines.native.bindings import Bindings, HelperLike
 from kubefwd_operator.engines.native.leases import LeaseKey, assign, leases, wanted
 from kubefwd_operator.engines.native.neighbours import AuthorityLike, CatalogLike
-from kubefwd_operator.engines.native.picker import Picker, ServiceKey, Target
+from kubefwd_operator.engines.native.picker import Picker
 from kubefwd_operator.engines.native.plan import Plan, plan
+from kubefwd_operator.engines.native.target import ServiceKey, Target
 from kubefwd_operator.engines.native.transport import Transport
 from kubefwd_operator.engines.native.transport.websocket import WebSocketTransport
 from kubefwd_operator.engines.native.tunnels import Tunnels

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from kubefwd_operator.core.addresses import candidates
 from kubefwd_operator.core.model import CatalogSeen, Desired, Problem, Service
 from kubefwd_operator.core.reason import Reason
-from kubefwd_operator.engines.native.picker import endpoint_id
+from kubefwd_operator.engines.native.target import endpoint_id
 
 LeaseKey = tuple[str, str, str]
 """(namespace, service, endpoint of a headless service or nothing)."""

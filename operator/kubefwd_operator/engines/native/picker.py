@@ -14,7 +14,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from kubefwd_operator.core.model import CatalogSeen, Endpoint, Service
+from kubefwd_operator.core.model import CatalogSeen, Service
+from kubefwd_operator.engines.native.target import Choice, ServiceKey, Target, choices
 
 ASK_AGAIN = 2.0
 """Seconds that an answer to "are all pods failing?" holds."""
@@ -25,9 +26,6 @@ PAUSE_MIN, PAUSE_MAX = 0.1, 1.0
 TICK = 0.001
 """Seconds of the shortest wait: rounding must not make a loop of waits that end at once."""
 
-ServiceKey = tuple[str, str]
-"""(namespace, service)."""
-
 
 class Pods(Protocol):
     """What picking needs of `cluster/catalog.py`'s Catalog."""
@@ -37,39 +35,6 @@ class Pods(Protocol):
 
     async def failing(self, service: Service) -> str:
         """Ask the cluster why every pod of this service keeps failing; nothing if unknown."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What stands behind a listener.
-
-    `port` is the ServicePort's name. `endpoint` restricts it to one endpoint of a headless
-    service, by `endpoint_id`; empty means any.
-    """
-
-    namespace: str
-    service: str
-    port: str = ""
-    endpoint: str = ""
-
-    @property
-    def key(self) -> ServiceKey:
-        """(namespace, service)."""
-        return (self.namespace, self.service)
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A pod and the number of the port in it."""
-
-    namespace: str
-    pod: str
-    port: int
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """(namespace, pod)."""
-        return (self.namespace, self.pod)
 
 
 @dataclass(slots=True)
@@ -96,21 +61,6 @@ class Tries:
 
 class Unservable(Exception):
     """No pod can take this connection; the message says why."""
-
-
-def endpoint_id(endpoint: Endpoint) -> str:
-    """Tell endpoints of a headless service apart by hostname, which outlives the pod."""
-    return endpoint.hostname or endpoint.pod
-
-
-def choices(service: Service, target: Target) -> list[Choice]:
-    """Return the ready pods that a target may go to, with their own port numbers."""
-    return [
-        Choice(service.namespace, endpoint.pod, endpoint.ports[target.port])
-        for endpoint in service.endpoints
-        if endpoint.ready and endpoint.pod and target.port in endpoint.ports
-        if target.endpoint in ("", endpoint_id(endpoint))
-    ]
 
 
 class Picker:

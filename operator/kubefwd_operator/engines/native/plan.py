@@ -12,7 +12,7 @@ from kubefwd_operator.core.model import CatalogSeen, Desired, Endpoint, Problem,
 from kubefwd_operator.core.names import Placed
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines.native.leases import LeaseKey, identities, owns, refusal, wanted
-from kubefwd_operator.engines.native.picker import ServiceKey, Target, endpoint_id
+from kubefwd_operator.engines.native.target import ServiceKey, Target, endpoint_id
 
 Place = tuple[str, int]
 """(address, port)."""

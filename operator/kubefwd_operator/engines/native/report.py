@@ -6,8 +6,8 @@ from kubefwd_operator.core.model import Problem, Service, ServiceSeen, ServiceSt
 from kubefwd_operator.core.names import Placed
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines.native.bindings import Bound
-from kubefwd_operator.engines.native.picker import ServiceKey
 from kubefwd_operator.engines.native.plan import Outlook, Place, Plan
+from kubefwd_operator.engines.native.target import ServiceKey
 
 _WITHHELD = {"refused": Reason.NAME_REFUSED}
 

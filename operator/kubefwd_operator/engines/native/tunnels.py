@@ -13,7 +13,8 @@ from contextlib import suppress
 from kubefwd_operator.core.errors import ClusterError
 from kubefwd_operator.engines.native.client import reset_on_close
 from kubefwd_operator.engines.native.connection import Connection
-from kubefwd_operator.engines.native.picker import Picker, Target
+from kubefwd_operator.engines.native.picker import Picker
+from kubefwd_operator.engines.native.target import Target
 from kubefwd_operator.engines.native.transport import Transport
 
 _log = logging.getLogger(__name__)
