@@ -21,7 +21,7 @@ from yarl import URL
 from kubefwd_operator.cluster import failures
 from kubefwd_operator.cluster.credentials import Access, Grant
 from kubefwd_operator.cluster.failures import Asked
-from kubefwd_operator.cluster.lane import CONNECT, SILENCE, Lane
+from kubefwd_operator.cluster.lane import CONNECT, SILENCE, Lane, WebSocket
 from kubefwd_operator.core.errors import ClusterError, ClusterUnreachable, CredentialsError
 
 ANSWER, WATCH_SILENCE = 60.0, 90.0
@@ -116,7 +116,7 @@ class ClusterClient:
         *,
         protocols: tuple[str, ...],
         query: Mapping[str, str] | None = None,
-    ) -> "aiohttp.ClientWebSocketResponse[bool]":
+    ) -> WebSocket:
         """Open a WebSocket: no compression, messages of any size.
 
         Pings and pongs are received like any message; to answer a ping is the caller's affair.
@@ -131,7 +131,7 @@ class ClusterClient:
 
     async def _dial(
         self, path: str, protocols: tuple[str, ...], query: Mapping[str, str]
-    ) -> "aiohttp.ClientWebSocketResponse[bool]":
+    ) -> WebSocket:
         asked = Asked.of(path)
         grant = await self._access.grant()
         for attempt in range(2):
