@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import psutil
 from tests.bench.place import Place, only_operator
-from tests.bench.probe import listening, wait
+from tests.bench.probe import columns, listening, wait
 from tests.lab.api import Json
 from tests.lab.forwarding import HOSTS, helpers, is_ready
 from tests.lab.proc import alive
@@ -25,8 +25,8 @@ def measure(place: Place) -> Json:
     """Return the seconds of every run, by who is killed."""
     place.add_many()
     terminated = [_terminate(place) for _ in range(RUNS)]
-    killed = {who: _columns([_kill(place, who) for _ in range(RUNS)]) for who in VICTIMS}
-    killed["Tilt"] = _columns([_kill_tilt(place) for _ in range(RUNS)])
+    killed = {who: columns([_kill(place, who) for _ in range(RUNS)]) for who in VICTIMS}
+    killed["Tilt"] = columns([_kill_tilt(place) for _ in range(RUNS)])
     return {"killed": killed, "terminated_s": terminated}
 
 
@@ -71,7 +71,3 @@ def _again(place: Place, who: str) -> None:
         place.shared.click("kubefwd:refresh")
     place.wait_many()
     wait(lambda: is_ready(place.shared.status()), "all is well", 0.05)
-
-
-def _columns(runs: list[dict[str, float]]) -> dict[str, list[float]]:
-    return {key: [run[key] for run in runs] for key in runs[0]}

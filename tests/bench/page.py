@@ -43,7 +43,8 @@ class Row:
     def cells(self) -> tuple[str, ...]:
         """Return the cells: what, measured, worst, limit, verdict."""
         limit = "" if self.limit is None else f"<= {self.limit:g} {self.unit}"
-        return (self.what, self._number(self.value), self._number(self.worst), limit, self.verdict)
+        measured, worst = _number(self.value, self.unit), _number(self.worst, self.unit)
+        return (self.what, measured, worst, limit, self.verdict)
 
     @property
     def verdict(self) -> str:
@@ -52,8 +53,9 @@ class Row:
             return ""
         return "met" if self.value <= self.limit else "**missed**"
 
-    def _number(self, value: float) -> str:
-        return f"{value:.3g} {self.unit}" if value < 100 else f"{value:,.0f} {self.unit}"
+
+def _number(value: float, unit: str) -> str:
+    return f"{value:.3g} {unit}" if value < 100 else f"{value:,.0f} {unit}"
 
 
 def read(folder: Path = RESULTS) -> dict[str, Json]:
@@ -170,7 +172,7 @@ def _traffic(values: Mapping[str, Json]) -> Iterator[str]:
 
 
 def _compared(what: str, unit: str, of: Mapping[str, float]) -> tuple[str, ...]:
-    cells = [f"{of[way]:,.0f} {unit}" if of[way] >= 100 else f"{of[way]:.3g} {unit}" for way in of]
+    cells = [_number(value, unit) for value in of.values()]
     return (what, *cells, f"{of['ours'] / of['kubectl']:.2f}")
 
 

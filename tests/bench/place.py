@@ -6,8 +6,6 @@ counts: Tilt brings it in by deploying one ConfigMap into it. Its 250 services s
 """
 
 import datetime as dt
-import os
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +15,7 @@ from tests.bench.probe import Address, answers, listening, named, wait
 from tests.lab.api import Json
 from tests.lab.cluster import Cluster
 from tests.lab.fixtures import Lab
-from tests.lab.forwarding import HOSTS, helpers, is_ready, operators
+from tests.lab.forwarding import HOSTS, end_helpers, helpers, is_ready, operators
 from tests.lab.tilt import Tilt
 
 MANY, SERVICES, PODS = "many", 250, 25
@@ -93,9 +91,8 @@ class Place:
         """Start a Tilt with the extension that deploys `shop`; it answers when this returns."""
         tilt = self.lab.tilt(name="bench")
         documents = [namespace("shop"), workload("shop", "web"), service("shop", "web", "web")]
-        text = (tilt.folder / "Tiltfile").read_text() + self.lab.extension(**arguments)
-        text += f"k8s_yaml(encode_yaml_stream({documents!r}))\nk8s_resource('web')\n"
-        tilt.write("Tiltfile", text)
+        deployed = f"k8s_yaml(encode_yaml_stream({documents!r}))\nk8s_resource('web')\n"
+        tilt.add(self.lab.extension(**arguments) + deployed)
         tilt.start()
         wait(lambda: answers(WEB), "web.shop answers")
         return tilt
@@ -105,7 +102,7 @@ class Place:
         """The Tilt that most measures share."""
         if self._tilt is None:
             self._tilt = self.tilt()
-            self._shop = (self._tilt.folder / "Tiltfile").read_text()
+            self._shop = self._tilt.tiltfile
         return self._tilt
 
     def add_many(self) -> None:
@@ -150,10 +147,7 @@ def only_operator() -> psutil.Process:
 def stop(tilt: Tilt) -> None:
     """Stop a Tilt, and what lingers after it."""
     tilt.stop()
-    for process in helpers():
-        if process.is_running():
-            os.kill(process.pid, signal.SIGTERM)
-            break  # each ends the other
+    end_helpers()
     wait(lambda: not helpers() and not operators(), "nothing of ours runs", 0.05)
 
 

@@ -28,6 +28,11 @@ def wait(condition: Callable[[], object], what: str, period: float = 0.003) -> f
     return time.monotonic()
 
 
+def columns(runs: Sequence[dict[str, float]]) -> dict[str, list[float]]:
+    """Return the numbers of all runs by their name."""
+    return {key: [run[key] for run in runs] for key in runs[0]}
+
+
 # --- HTTP --------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.bench.place import MANY, SERVICES, Place, addresses, deployed_at
-from tests.bench.probe import answers
+from tests.bench.probe import answers, columns
 from tests.lab.api import Json
 
 RUNS = 5
@@ -21,7 +21,7 @@ def measure(place: Place) -> Json:
     place.shared.status()
     runs = [_run(place) for _ in range(RUNS)]
     place.add_many()  # what follows finds it there
-    return {"services": SERVICES, "at_once": AT_ONCE, **_columns(runs)}
+    return {"services": SERVICES, "at_once": AT_ONCE, **columns(runs)}
 
 
 def _run(place: Place) -> dict[str, float]:
@@ -41,7 +41,3 @@ def _run(place: Place) -> dict[str, float]:
         "resolved_s": round(resolved - began, 3),
         "answered_s": round(answered - began, 3),
     }
-
-
-def _columns(runs: list[dict[str, float]]) -> dict[str, list[float]]:
-    return {key: [run[key] for run in runs] for key in runs[0]}
