@@ -29,6 +29,7 @@ from tests.lab.bootstrapped import prepare
 from tests.lab.cluster import Cluster
 from tests.lab.eventual import eventually
 from tests.lab.fixtures import Lab
+from tests.lab.forwarding import HOSTS, address, forms
 from tests.lab.proc import ServerError, listening
 from tests.lab.tilt import Tilt
 from tests.lab.user import developer, isolated
@@ -53,12 +54,6 @@ class Name:
     port: int
     namespace: str
     service: str
-
-    def address(self) -> str:
-        """Return what the name resolves to, "" for nothing."""
-        with contextlib.suppress(OSError):
-            return socket.gethostbyname(self.name)
-        return ""
 
     def answer(self) -> str:
         """Return the pod that answers, "" for none or one of another service."""
@@ -87,8 +82,8 @@ def names() -> Iterator[Name]:
             if each["kind"] == "Service":
                 service, namespace = each["metadata"]["name"], each["metadata"]["namespace"]
                 port = each["spec"]["ports"][0]["port"]
-                for form in ("{s}", "{s}.{n}", "{s}.{n}.svc", "{s}.{n}.svc.cluster.local"):
-                    yield Name(form.format(s=service, n=namespace), port, namespace, service)
+                for name in forms(service, namespace):
+                    yield Name(name, port, namespace, service)
 
 
 def wait_for_answers(tilt: Tilt) -> dict[Name, str]:
@@ -97,7 +92,7 @@ def wait_for_answers(tilt: Tilt) -> dict[Name, str]:
     wanted, began, told = list(names()), time.monotonic(), ""
     while time.monotonic() - began < ANSWER_WITHIN and len(found) < len(wanted):
         for name in wanted:
-            if name not in found and name.address() and (answer := name.answer()):
+            if name not in found and address(name.name) and (answer := name.answer()):
                 found[name] = answer
         state = f"{len(found)} of {len(wanted)} names answer; {_state(tilt)}"
         if state != told:
@@ -119,7 +114,7 @@ def table(found: dict[Name, str]) -> str:
     """Return the table of names."""
     rows = [("NAME", "PORT", "ADDRESS", "ANSWERED BY")]
     rows += [
-        (name.name, str(name.port), name.address() or "-", found.get(name, "NOTHING"))
+        (name.name, str(name.port), address(name.name) or "-", found.get(name, "NOTHING"))
         for name in names()
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
@@ -136,9 +131,8 @@ def _page_port() -> int | None:
 def show(lab: Lab, cluster: Cluster, *, once: bool) -> bool:
     """Run the main job and print what came of it; return whether every name answers."""
     tilt = lab.tilt(SHOP, cluster=cluster, name="shop", port=_page_port())
-    with (tilt.folder / "Tiltfile").open("a") as file:
-        file.write("\n# The two lines of the extension.\n" + lab.extension())
-    before = Path("/etc/hosts").read_bytes()
+    tilt.add("\n# The two lines of the extension.\n" + lab.extension())
+    before = HOSTS.read_bytes()
     say(f"demo: tilt up, as {lab.dev.name}, in {tilt.folder}")
     tilt.start()
     say(f"demo: Tilt's page is at {tilt.url}")
@@ -157,7 +151,7 @@ def show(lab: Lab, cluster: Cluster, *, once: bool) -> bool:
 def _is_clean(before: bytes) -> bool:
     began = time.monotonic()
     try:
-        eventually(lambda: Path("/etc/hosts").read_bytes() == before, CLEAN_WITHIN)
+        eventually(lambda: HOSTS.read_bytes() == before, CLEAN_WITHIN)
     except AssertionError:
         say("demo: stopped, but /etc/hosts is not as it was")
         return False
