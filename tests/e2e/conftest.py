@@ -4,18 +4,20 @@ The tests of a module are root in a namespace with a private /etc, /run, host na
 and loopback (no other network), beside the user `dev`, who has a password. Whatever they do to
 /etc/hosts, sudoers or processes ends with the module. So a scenario may simply:
 
-    tests/e2e/shop/Tiltfile    k8s_yaml('shop.yaml')      # its two lines come from lab.extension()
+    tests/e2e/shop/Tiltfile    k8s_yaml('storefront.yaml')
     tests/e2e/shop/test_shop.py
         def test_names_answer(tilt, dev, cluster):
-            tilt.wait_status(lambda status: status["state"] == "Ready")
-            assert httpx.get("http://web.storefront/").json()["service"] == "web"
+            tilt.wait_status(is_ready)
+            assert get("web.storefront").json()["service"] == "web"
             assert dev.prompts == 1
 
 The Tiltfile finds CHECKOUT, CONTEXT and `allow_k8s_contexts(CONTEXT)` already there, so it can load
-the extension with `v1alpha1.extension_repo(name='kubefwd', url='file://' + CHECKOUT)`. The fixtures
+the extension with `v1alpha1.extension_repo(name='kubefwd', url='file://' + CHECKOUT)`. The files of
+`tests/lab/services` are there as well, unless its folder has one of the same name. The fixtures
 `tilt`, `cluster`, `dev`, `lab`, `start_tilt` and `start_cluster` are in `tests/lab/fixtures.py`,
-waiting is `tests/lab/eventual.py`, what pods can be told in `backends.py` and `stages.py`, what can
-go wrong on the way to them in `endpoint.py`. `pytest.mark.browser` builds the page.
+waiting is `tests/lab/eventual.py`, what a developer sees of the forwarding `forwarding.py`, what
+pods can be told `backends.py` and `stages.py`, what can go wrong on the way to them `endpoint.py`.
+`pytest.mark.browser` builds the page.
 """
 
 import pytest

@@ -8,5 +8,7 @@ isolate    a namespace of the kernel's with its own /etc and its own user, for o
 user       that user: its environment, its sudo, its askpass
 tilt       `tilt up` of that user
 fixtures   all of it as pytest fixtures
+forwarding what a developer sees of the forwarding: names, answers, the status, what is left
+services   one namespace with one service a file, for the Tiltfile of every scenario
 demo       the main job, for people: `python -m tests.lab.demo`
 """

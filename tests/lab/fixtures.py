@@ -17,6 +17,7 @@ from tests.lab.tilt import CHECKOUT, Tilt, extension
 from tests.lab.user import Dev, developer
 
 EXTENSION = ("operator",)  # what it consists of, beside its Tiltfile
+SERVICES = Path(__file__).parent / "services"  # one namespace with one service a file
 
 
 @dataclass
@@ -54,10 +55,12 @@ class Lab:
         """Return a Tilt that is not started yet, in a project folder of the developer's.
 
         `source` is a scenario's folder, which is copied, or the text of a Tiltfile. The Tiltfile
-        may use CHECKOUT (a variable: where a copy of the extension is) and CONTEXT.
+        may use CHECKOUT (a variable: where a copy of the extension is), CONTEXT, and the files of
+        SERVICES; a file of that name in the scenario's folder comes first.
         """
         of = cluster or self.cluster()
         folder = self.dev.mkdir(f"projects/{len(self.tilts)}-{name}")
+        self.dev.copy(SERVICES, folder)
         if isinstance(source, Path):
             self.dev.copy(source, folder)
             source = (source / "Tiltfile").read_text()
