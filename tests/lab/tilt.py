@@ -154,7 +154,11 @@ class Tilt:
         return self.run("down")
 
     def write(self, path: str, text: str) -> Path:
-        """Write a file of the project; Tilt reloads when it is a Tiltfile."""
+        """Write a file of the project; Tilt reloads when it is a Tiltfile.
+
+        Wait for something that Tilt has deployed before: with its first load it replaces its file
+        watches (filewatch/controller.go), and a change around then may go unnoticed (seen).
+        """
         return self.dev.write(self.folder / path, text)
 
     @property

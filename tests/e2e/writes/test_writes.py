@@ -37,9 +37,9 @@ async def mistake(**_: Any) -> None:
 
 def load(tilt: Tilt, folder: Path, seen: Recording) -> None:
     """Load the extension from this folder; its operator takes the proxy for Tilt."""
-    text = (tilt.folder / "Tiltfile").read_text()
+    tilt.wait_deployed("web")
     led = f"os.putenv('TILT_CONFIG', {seen.env['TILT_CONFIG']!r})\n"
-    tilt.write("Tiltfile", text + led + extension(folder))
+    tilt.add(led + extension(folder))
 
 
 def test_the_main_job_writes_nothing_but_our_own_config_maps(
@@ -52,8 +52,7 @@ def test_the_main_job_writes_nothing_but_our_own_config_maps(
         wait_answer("web.storefront")
         first = tilt.wait_status(is_ready)
 
-        text = (tilt.folder / "Tiltfile").read_text()
-        tilt.write("Tiltfile", f"{text}k8s_yaml('billing.yaml')\n")
+        tilt.add("k8s_yaml('billing.yaml')\n")
         wait_answer("ledger.billing", "web.storefront")
         tilt.click("kubefwd:refresh")
         tilt.wait_status(lambda now: now["generation"] > first["generation"] and is_ready(now))
