@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from tests.unit.native.kit import CLUSTER, Catalog, pod, service
 
-from kubefwd_operator.core.model import CatalogSeen, NamespaceSeen
+from kubefwd_operator.core.model import CatalogSeen, NamespaceSeen, Service
 from kubefwd_operator.engines.native.picker import ASK_AGAIN, Picker, Tries, Unservable
 from kubefwd_operator.engines.native.target import Target
 
@@ -115,6 +115,25 @@ async def test_pods_that_fail_no_more_are_not_shown_as_failing() -> None:
     await asyncio.sleep(1)
     assert picking.failing == {}
     waiting.cancel()
+
+
+@pytest.mark.parametrize(
+    "services, failing",
+    [
+        pytest.param([service("web", pod("a", ready=False))], True, id="none is ready"),
+        pytest.param([service("web", pod("a", ready=False), pod("b"))], False, id="one is ready"),
+        pytest.param([], False, id="the service is gone"),
+    ],
+)
+async def test_what_the_catalog_shows_outdates_what_a_connection_has_learnt(
+    services: list[Service], failing: bool
+) -> None:
+    source = catalog("a", ready=False)
+    picking = picker(source)
+    picking.failing[TARGET.key] = "CrashLoopBackOff"
+    source.put(*services)
+    picking.wake()
+    assert (TARGET.key in picking.failing) is failing
 
 
 async def test_what_is_failing_is_told_once_and_again_when_it_changes() -> None:

@@ -86,7 +86,14 @@ class Picker:
         self._questions: dict[ServiceKey, tuple[float, asyncio.Task[str]]] = {}
 
     def wake(self) -> None:
-        """Let every held connection look again: the catalog has changed."""
+        """Let every held connection look again: the catalog has changed.
+
+        What it says of a service that is gone or has a ready pod outdates what a connection learnt.
+        """
+        for key in list(self.failing):
+            service = self.service(key)
+            if service is None or any(endpoint.ready for endpoint in service.endpoints):
+                del self.failing[key]
         for held in self._held:
             if not held.done():
                 held.set_result(None)
