@@ -17,6 +17,10 @@ KubefwdOperatorError
   HelperError              the privileged helper
     HelperGone               the connection to it has ended
     HelperRefused            it answered with an error; `.code` is the wire's error code
+  KubefwdError             kubefwd's REST API
+    KubefwdUnreachable       no answer, or none in time
+    KubefwdForeign           something else answers at its address, or a kubefwd that is not ours
+    KubefwdRefused           it answered with an error; `.code` is kubefwd's own
 
 The message of each is a sentence for people: what is wrong and what to do. Secrets and blobs are
 kept out. The third-party error that caused it is chained (`raise ... from`), never pasted in.
@@ -92,6 +96,26 @@ class HelperRefused(HelperError):
 
     `code` is one of the wire's error codes (see `root/helper/protocol.py`).
     """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class KubefwdError(KubefwdOperatorError):
+    """The REST API of kubefwd."""
+
+
+class KubefwdUnreachable(KubefwdError):
+    """kubefwd does not answer, or not in time."""
+
+
+class KubefwdForeign(KubefwdError):
+    """What answers at kubefwd's address is not the kubefwd that we started."""
+
+
+class KubefwdRefused(KubefwdError):
+    """kubefwd answered with an error; `code` is the one in its answer."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
