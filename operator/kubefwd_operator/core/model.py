@@ -165,12 +165,16 @@ class ServiceSeen:
 
 @dataclass(frozen=True, slots=True)
 class EngineSeen:
-    """What an engine shows: the `generation` that it has started, and engine-wide problems."""
+    """What an engine shows: the `generation` that it has started, and engine-wide problems.
+
+    `why` says, for people, why it is this engine that forwards.
+    """
 
     name: str
     generation: int = 0
     services: tuple[ServiceSeen, ...] = ()
     problems: tuple[Problem, ...] = ()
+    why: str = ""
 
 
 # --- kubefwd, the program --------------------------------------------------------------------
