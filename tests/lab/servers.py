@@ -199,8 +199,11 @@ async def _http(who: Who, count: Count) -> Running:
         await site.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
+                began = asyncio.get_running_loop().time()
                 while server.connections:
-                    server.pre_shutdown()  # closes connections as they become idle
+                    # What was just accepted looks idle until its first request has arrived.
+                    if asyncio.get_running_loop().time() - began > grace / 2:
+                        server.pre_shutdown()  # closes connections as they become idle
                     await asyncio.sleep(0.02)
         await runner.cleanup()
 
