@@ -56,6 +56,8 @@ def reachable() -> list[str]:
     """Return the folders that `dev` must be able to enter."""
     wanted = [CHECKOUT, Path(sys.prefix), Path(sys.base_prefix), tools.cache_root()]
     wanted.append(Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH", "~/.cache/ms-playwright")))
+    if kubefwd := shutil.which("kubefwd"):
+        wanted.append(Path(kubefwd).parent)
     found = {path.expanduser().resolve() for path in wanted if path.expanduser().exists()}
     outermost = [path for path in found if not any(up in found for up in path.parents)]
     return [str(path) for path in sorted(outermost)]

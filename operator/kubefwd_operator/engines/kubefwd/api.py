@@ -130,7 +130,12 @@ class KubefwdApi:
         await self._do("POST", f"/api/v1/services/{_key(service, namespace)}/sync?force=true")
 
     async def reconnect(self, service: str, namespace: str) -> None:
-        """Drop every forward of a service and make them anew."""
+        """Drop every forward of a service and make them anew.
+
+        It races with itself. Measured on 1.25.16: of ten healthy services three to five lose their
+        row or names by it, and keep a listener that nothing but a restart ends. `remove_service`
+        and `add_service` do the same without harm.
+        """
         await self._do("POST", f"/api/v1/services/{_key(service, namespace)}/reconnect")
 
     async def remove_service(self, service: str, namespace: str) -> None:

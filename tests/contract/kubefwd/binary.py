@@ -1,0 +1,22 @@
+"""The stand-in as one executable file, to be put where the real kubefwd would be.
+
+It runs under the system's interpreter, in an empty environment, and keeps no bytecode.
+"""
+
+import zipfile
+from pathlib import Path
+
+SOURCE = Path(__file__).parent / "stand_in"
+SHEBANG = b"#!/usr/bin/python3 -IB\n"
+MAIN = "from stand_in.program import main\n\nmain()\n"
+
+
+def pack(file: Path) -> Path:
+    """Write it, executable by everybody; return where."""
+    file.write_bytes(SHEBANG)
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("__main__.py", MAIN)
+        for module in sorted(SOURCE.glob("*.py")):
+            archive.write(module, f"{SOURCE.name}/{module.name}")
+    file.chmod(0o755)
+    return file
