@@ -2,7 +2,8 @@
 # inside the checkout. Paths in here are relative, so a checkout may stand in a path with spaces.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test check format lint types layers floor shell unit bench lock system clean
+.PHONY: help demo lab test check release-check format lint types layers floor shell unit verified \
+	bench lock system clean
 
 PYTHON := .venv/bin/python
 READY := .venv/ready
@@ -11,7 +12,7 @@ ARGS ?=
 WORKERS ?= 2
 
 help: ## This list
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
 
 demo: system $(READY) ## The lab, with Tilt's page, until Ctrl-C. ARGS=--once ends after the table
 	@$(PYTHON) -m tests.lab.demo $(ARGS)
@@ -28,7 +29,10 @@ test: lab ## Every tier: unit, contract, e2e
 	$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile tests/e2e $(ARGS) || status=1; \
 	exit $$status
 
-check: format lint types layers floor shell unit ## Format, lint, types, layers, shell, the unit tests
+check: format lint types layers floor shell unit verified ## Format, lint, types, layers, shell, the unit tests
+
+release-check: check ## check, and that the contract was tried on the real kubefwd as it is now
+	@$(PYTHON) -m tests.contract.kubefwd.verified
 
 format: $(READY)
 	$(PYTHON) -m ruff format --check .
@@ -55,6 +59,10 @@ shell:
 
 unit: $(READY) ## The unit tests alone
 	$(PYTHON) -m pytest tests/unit $(ARGS)
+
+# The stand-in for kubefwd is worth what it was compared with.
+verified: $(READY)
+	@$(PYTHON) -m tests.contract.kubefwd.verified --warn
 
 bench: system $(READY) ## Measure, and write docs/benchmarks.md from what was measured
 	$(PYTHON) -m tests.bench $(ARGS)

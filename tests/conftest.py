@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from tests.contract.kubefwd import verified
 from tests.lab import isolate
 from tests.lab.fixtures import (  # noqa: F401  # fixtures are found by name
     cluster,
@@ -26,6 +27,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "isolated: the module runs in a namespace of its own")
     config.addinivalue_line("markers", "browser: the module needs Tilt's real page")
     isolate.register(config)
+    verified.register(config)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from tests.contract.kubefwd.kit import HOSTS, Kubefwd, kubeconfig, program, real
+from tests.contract.kubefwd.binary import real
+from tests.contract.kubefwd.kit import HOSTS, Kubefwd, kubeconfig, program
 from tests.contract.portforward.conftest import deployment
 from tests.lab.cluster import Cluster
 

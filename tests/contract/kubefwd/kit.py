@@ -8,7 +8,6 @@ edits /etc/hosts.
 import asyncio
 import json
 import secrets
-import shutil
 import subprocess
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from typing import Any
 import httpx
 import psutil
 import yaml
-from tests.contract.kubefwd.binary import pack
+from tests.contract.kubefwd.binary import pack, real
 from tests.lab.cluster import Cluster
 from tests.lab.eventual import eventually_async
 from tests.lab.proc import Server
@@ -29,11 +28,6 @@ from kubefwd_operator.engines.kubefwd.rows import Forward
 HOSTS = Path("/etc/hosts")
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 Json = dict[str, Any]
-
-
-def real() -> str | None:
-    """Where the real kubefwd is; None when it is not on PATH."""
-    return shutil.which("kubefwd")
 
 
 def program(kind: str, folder: Path) -> Path:
