@@ -93,7 +93,7 @@ class Kubefwd:
         )
 
     def raw(
-        self, method: str, path: str, body: Mapping[str, str] | None = None
+        self, method: str, path: str, body: Mapping[str, object] | None = None
     ) -> tuple[int, Json | str]:
         """Ask without the client: status, and what was answered."""
         headers = {"Authorization": f"Bearer {self.key}"}
