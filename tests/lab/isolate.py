@@ -240,7 +240,11 @@ class IsolatedModules:
     def _read(self, module: Module, item: pytest.Item) -> list[pytest.TestReport]:
         read = self._config.hook.pytest_report_from_serializable
         data = module.waiting.pop(item.nodeid, [])
-        return [read(config=self._config, data=each) for each in data]
+        reports = [read(config=self._config, data=each) for each in data]
+        for report in reports:
+            if isinstance(report.longrepr, list):  # a skip's place, which JSON makes a list of
+                report.longrepr = tuple(report.longrepr)
+        return reports
 
     def _after(self, item: pytest.Item) -> list[pytest.Item]:
         items = self._session.items

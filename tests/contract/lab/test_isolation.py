@@ -149,3 +149,13 @@ def test_ordinary_tests_before_and_after_an_isolated_module_are_set_up(tmp_path:
         file.write_text(f"{head}def test_fine(): pass\n")
     counts, output = run(tmp_path, "")
     assert counts == {"passed": 3}, output
+
+
+def test_why_a_test_was_skipped_is_told(tmp_path: Path) -> None:
+    body = """
+@pytest.mark.skip(reason="NOT TESTED: it is not here")
+def test_skipped(): pass
+"""
+    counts, output = run(tmp_path, body, "-ra")
+    assert counts == {"skipped": 1}
+    assert "NOT TESTED: it is not here" in output
