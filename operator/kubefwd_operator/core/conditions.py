@@ -32,7 +32,6 @@ INFORMATIONAL = frozenset(
         Reason.NO_ENDPOINTS,
         Reason.NO_PODS,
         Reason.POD_FAILING,
-        Reason.RECONNECTING,
         Reason.NOT_FORWARDABLE,
         Reason.NAME_CONTESTED,
         Reason.NAME_ELSEWHERE,
@@ -56,9 +55,6 @@ GLOBAL = frozenset(
         Reason.CREDENTIALS_FAILED,
         Reason.CLUSTER_UNREACHABLE,
         Reason.ENGINE_UNAVAILABLE,
-        Reason.HELD_BY_OTHER_USER,
-        Reason.ENGINE_FAILED,
-        Reason.ENGINE_RESTARTING,
         Reason.HOSTS_NOT_WRITABLE,
     }
 )

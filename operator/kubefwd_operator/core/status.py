@@ -46,9 +46,6 @@ class State(StrEnum):
     CREDENTIALS_FAILED = "CredentialsFailed"
     CLUSTER_UNREACHABLE = "ClusterUnreachable"
     ENGINE_UNAVAILABLE = "EngineUnavailable"
-    HELD_BY_OTHER_USER = "HeldByOtherUser"
-    ENGINE_FAILED = "EngineFailed"
-    ENGINE_RESTARTING = "EngineRestarting"
     HOSTS_NOT_WRITABLE = "HostsNotWritable"
     STARTING = "Starting"
     DEGRADED = "Degraded"
@@ -111,8 +108,7 @@ class Process:
 class Status:
     """Everything that is shown. `cluster` is the context's name, `way` how root came.
 
-    `problems` are those of the engine and of the loop that no condition of their own shows;
-    `engine_why` says why it is this engine.
+    `problems` are those of the engine and of the loop that no condition of their own shows.
     """
 
     state: State
@@ -127,7 +123,6 @@ class Status:
     services: tuple[ServiceStatus, ...]
     problems: tuple[Problem, ...] = ()
     process: Process = Process()
-    engine_why: str = ""
 
     def condition(self, kind: str) -> Condition:
         """Find the condition of this type. Raises KeyError when there is none."""
@@ -165,7 +160,6 @@ def build(
         services=services,
         problems=tuple(judge.remaining(seen)),
         process=process,
-        engine_why=seen.engine.why,
     )
 
 
