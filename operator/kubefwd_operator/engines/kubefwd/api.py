@@ -9,7 +9,8 @@ Raises only the KubefwdError family.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
@@ -111,19 +112,13 @@ class KubefwdApi:
         That it is accepted says nothing: kubefwd has not asked the cluster yet.
         """
         body = {"namespace": namespace, "context": CONTEXT}
-        try:
+        with _as_good(lambda error: "already watching" in str(error)):
             await self._do("POST", "/api/v1/namespaces", body)
-        except KubefwdRefused as error:
-            if "already watching" not in str(error):
-                raise
 
     async def remove_namespace(self, namespace: str) -> None:
         """Stop watching a namespace and end its forwards; one that is not watched is as good."""
-        try:
+        with _as_good(lambda error: error.code == "remove_namespace_failed"):
             await self._do("DELETE", f"/api/v1/namespaces/{_key(namespace)}")
-        except KubefwdRefused as error:
-            if error.code != "remove_namespace_failed":
-                raise
 
     async def sync(self, service: str, namespace: str) -> None:
         """Have a service's pods listed again: what is missing is added, the rest is left alone."""
@@ -140,20 +135,14 @@ class KubefwdApi:
 
     async def remove_service(self, service: str, namespace: str) -> None:
         """End a service's forwards, until it is added; one that has none is as good."""
-        try:
+        with _as_good(lambda error: error.code == "remove_service_failed"):
             await self._do("DELETE", f"/api/v1/services/{_key(service, namespace)}")
-        except KubefwdRefused as error:
-            if error.code != "remove_service_failed":
-                raise
 
     async def add_service(self, service: str, namespace: str) -> None:
         """Forward a service as its spec is at this moment; one that is forwarded is as good."""
         body = {"serviceName": service, "namespace": namespace, "context": CONTEXT}
-        try:
+        with _as_good(lambda error: "already being forwarded" in str(error)):
             await self._do("POST", "/api/v1/services", body)
-        except KubefwdRefused as error:
-            if "already being forwarded" not in str(error):
-                raise
 
     async def close(self) -> None:
         """End every connection."""
@@ -223,6 +212,16 @@ class KubefwdApi:
             ) from error
         except (aiohttp.ClientError, OSError) as error:
             raise _unreachable(error, self._base) from error
+
+
+@contextmanager
+def _as_good(so_already: Callable[[KubefwdRefused], bool]) -> Iterator[None]:
+    """Take a refusal that says that it is as wanted for success."""
+    try:
+        yield
+    except KubefwdRefused as error:
+        if not so_already(error):
+            raise
 
 
 def _unreachable(error: Exception, base: str) -> KubefwdError:
