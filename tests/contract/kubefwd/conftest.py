@@ -2,14 +2,16 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from tests.contract.kubefwd.binary import real
-from tests.contract.kubefwd.kit import HOSTS, Kubefwd, kubeconfig, program
+from tests.contract.kubefwd.kit import HOSTS, Kubefwd, kubeconfig, program, service
 from tests.contract.portforward.conftest import deployment
 from tests.lab.cluster import Cluster
+
+from kubefwd_operator.engines.kubefwd.rows import Forward
 
 _numbers = itertools.count()
 NOT_THERE = "NOT TESTED: the real kubefwd is not on PATH, so the contract was tried on ours alone"
@@ -73,3 +75,14 @@ async def pods(cluster: Cluster, namespace: str) -> list[str]:
     """Two ready pods of the app `web`, by name, whose port 8080 is called `http`."""
     await asyncio.to_thread(cluster.apply, deployment(namespace, "web", replicas=2)[:1])
     return await asyncio.to_thread(cluster.pods.wait_ready, namespace, 2, "app=web")
+
+
+@pytest.fixture
+async def web(
+    kubefwd: Kubefwd, namespace: str, pods: list[str], apply: Callable[..., Awaitable[None]]
+) -> Forward:
+    """The row of the service `web`, on port 80, that is forwarded and well."""
+    await apply(service(namespace, "web", "web"))
+    await kubefwd.api.add_namespace(namespace)
+    (row,) = await kubefwd.count(namespace, 1)
+    return row

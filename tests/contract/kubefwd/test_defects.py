@@ -36,15 +36,6 @@ def begin_with() -> Iterator[Callable[..., object]]:
     SWITCHES.unlink(missing_ok=True)
 
 
-@pytest.fixture
-async def web(kubefwd: Kubefwd, namespace: str, pods: list[str], apply: Apply) -> Forward:
-    """The row of a service that is forwarded and well."""
-    await apply(service(namespace, "web", "web"))
-    await kubefwd.api.add_namespace(namespace)
-    (row,) = await kubefwd.count(namespace, 1)
-    return row
-
-
 def switch(kubefwd: Kubefwd, **defects: object) -> None:
     status, found = kubefwd.raw("PUT", "/stand-in/defects", defects)
     assert (status, found) == (200, defects)

@@ -148,36 +148,30 @@ async def test_a_service_without_pods_is_nowhere_until_a_sync_finds_one(
 
 
 async def test_a_pod_that_is_replaced_takes_another_address(
-    kubefwd: Kubefwd, cluster: Cluster, namespace: str, pods: list[str], apply: Apply
+    kubefwd: Kubefwd, cluster: Cluster, namespace: str, web: Forward
 ) -> None:
-    await apply(service(namespace, "web", "web"))
-    await kubefwd.api.add_namespace(namespace)
-    (old,) = await kubefwd.count(namespace, 1)
     await asyncio.to_thread(
-        cluster.kubectl, "delete", "pod", old.pod, "-n", namespace, "--wait=false"
+        cluster.kubectl, "delete", "pod", web.pod, "-n", namespace, "--wait=false"
     )
-    (new,) = await kubefwd.until(namespace, lambda rows: rows and rows[0].pod != old.pod)
-    assert (new.ip, new.port) == ("127.1.27.2", old.port)
+    (new,) = await kubefwd.until(namespace, lambda rows: rows and rows[0].pod != web.pod)
+    assert (new.ip, new.port) == ("127.1.27.2", web.port)
     assert await pod_behind(new) == new.pod
-    assert (old.ip, old.port) not in sockets()
+    assert (web.ip, web.port) not in sockets()
 
 
 async def test_a_changed_target_port_counts_when_the_service_is_removed_and_added(
-    kubefwd: Kubefwd, namespace: str, pods: list[str], apply: Apply
+    kubefwd: Kubefwd, namespace: str, web: Forward, apply: Apply
 ) -> None:
-    await apply(service(namespace, "web", "web"))
-    await kubefwd.api.add_namespace(namespace)
-    (old,) = await kubefwd.count(namespace, 1)
     await apply(service(namespace, "web", "web", {"port": 80, "targetPort": 9090}))
     await kubefwd.api.sync("web", namespace)
     synced = f"starting for service web.{namespace}.{CONTEXT} (force=true, currentForwards=1)"
     await eventually_async(lambda: synced in kubefwd.server.output)
-    assert await kubefwd.rows(namespace) == [old]
+    assert await kubefwd.rows(namespace) == [web]
     await kubefwd.api.remove_service("web", namespace)
-    assert (old.ip, old.port) not in sockets()
+    assert (web.ip, web.port) not in sockets()
     await kubefwd.api.add_service("web", namespace)
     (new,) = await kubefwd.count(namespace, 1)
-    assert (new.ip, new.pod_port) == (old.ip, 9090)
+    assert (new.ip, new.pod_port) == (web.ip, 9090)
 
 
 async def test_a_port_that_nothing_listens_on_takes_its_forward_down_with_each_try(
@@ -224,20 +218,17 @@ async def test_a_sync_leaves_alone_what_works(
 
 
 async def test_a_reconnect_drops_connections_and_listens_again(
-    kubefwd: Kubefwd, namespace: str, pods: list[str], apply: Apply
+    kubefwd: Kubefwd, namespace: str, web: Forward
 ) -> None:
     """The real one may lose the row by it (api.py), so none is asked for."""
-    await apply(service(namespace, "web", "web"))
-    await kubefwd.api.add_namespace(namespace)
-    (old,) = await kubefwd.count(namespace, 1)
     async with httpx.AsyncClient(trust_env=False) as client:
-        url = f"http://{old.ip}/drip?bytes=1000&seconds=60"
+        url = f"http://{web.ip}/drip?bytes=1000&seconds=60"
         async with client.stream("GET", url) as answer:
             await kubefwd.api.reconnect("web", namespace)
             with pytest.raises(httpx.TransportError):
                 await answer.aread()
-    found: str = await eventually_async(lambda: pod_behind(old))
-    assert found == old.pod
+    found: str = await eventually_async(lambda: pod_behind(web))
+    assert found == web.pod
 
 
 async def test_a_service_that_is_removed_stays_away_until_it_is_added(
@@ -257,28 +248,22 @@ async def test_a_service_that_is_removed_stays_away_until_it_is_added(
 
 
 async def test_a_namespace_that_is_removed_frees_its_rows_and_ports(
-    kubefwd: Kubefwd, namespace: str, pods: list[str], apply: Apply
+    kubefwd: Kubefwd, namespace: str, web: Forward
 ) -> None:
-    await apply(service(namespace, "web", "web"))
-    await kubefwd.api.add_namespace(namespace)
-    (row,) = await kubefwd.count(namespace, 1)
     await kubefwd.api.remove_namespace(namespace)
-    assert (row.ip, row.port) not in sockets()
+    assert (web.ip, web.port) not in sockets()
     assert await kubefwd.rows(namespace) == []
     assert await kubefwd.api.services() == ()
 
 
 async def test_a_namespace_comes_back_as_it_was(
-    kubefwd: Kubefwd, namespace: str, pods: list[str], apply: Apply
+    kubefwd: Kubefwd, namespace: str, web: Forward
 ) -> None:
-    await apply(service(namespace, "web", "web"))
-    await kubefwd.api.add_namespace(namespace)
-    (old,) = await kubefwd.count(namespace, 1)
     await kubefwd.api.remove_namespace(namespace)
     await kubefwd.api.add_namespace(namespace)
     (new,) = await kubefwd.count(namespace, 1)
-    assert (new.ip, new.pod) == (old.ip, old.pod)
-    assert new.started > old.started
+    assert (new.ip, new.pod) == (web.ip, web.pod)
+    assert new.started > web.started
     assert await pod_behind(new) == new.pod
 
 
