@@ -15,7 +15,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -72,9 +72,12 @@ def named_tests(text: str) -> set[str]:
 
 
 class Witness:
-    """Sees every report of a pytest, and writes the record at the end if all was well."""
+    """Sees every report of a pytest, and writes the record at the end if all was well.
 
-    def __init__(self, folder: Path, version: str) -> None:
+    `version` is asked only then: most runs of pytest have nothing to do with kubefwd.
+    """
+
+    def __init__(self, folder: Path, version: Callable[[], str]) -> None:
         self._folder, self._version = folder, version
         self._before = hashes(folder)
         self._passed: set[tuple[str, str]] = set()
@@ -94,10 +97,10 @@ class Witness:
     def pytest_sessionfinish(self) -> None:
         """Write, unless a test is missing, or what was tried has changed meanwhile."""
         wanted = {(name, test) for name in TESTS for test in named_tests(self._text(name))}
-        found = {"version": self._version, **self._before}
-        told = (read(self._folder) or {}).items() >= found.items()
-        kept = self._whole and wanted <= self._passed and hashes(self._folder) == self._before
-        if kept and not told:
+        if not self._whole or not wanted <= self._passed or hashes(self._folder) != self._before:
+            return
+        found = {"version": self._version(), **self._before}
+        if not (read(self._folder) or {}).items() >= found.items():
             self._write({**found, "date": datetime.now(UTC).date().isoformat()})
 
     def _text(self, name: str) -> str:
@@ -113,8 +116,15 @@ def register(config: pytest.Config) -> None:
     program = real()
     if program is None or REPORTS in os.environ or hasattr(config, "workerinput"):
         return
-    ran = subprocess.run([program, "version", "quiet"], capture_output=True, text=True, check=False)
-    config.pluginmanager.register(Witness(FOLDER, ran.stdout.strip()), "kubefwd-contract-witness")
+    witness = Witness(FOLDER, lambda: _version(program))
+    config.pluginmanager.register(witness, "kubefwd-contract-witness")
+
+
+def _version(program: str) -> str:
+    command = [program, "version", "quiet"]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=10, check=True
+    ).stdout.strip()
 
 
 def main(arguments: Iterable[str], folder: Path = FOLDER) -> int:

@@ -32,7 +32,7 @@ def all_of(case: str = "[real]") -> list[str]:
 
 
 def run(folder: Path, *reports: pytest.TestReport, version: str = "1.25.16") -> None:
-    witness = Witness(folder, version)
+    witness = Witness(folder, lambda: version)
     for each in reports:
         witness.pytest_runtest_logreport(each)
     witness.pytest_sessionfinish()
@@ -91,7 +91,7 @@ class TestWhatIsWritten:
         assert recorded(folder) is None
 
     def test_nothing_of_what_has_changed_while_it_was_tried(self, folder: Path) -> None:
-        witness = Witness(folder, "1.25.16")
+        witness = Witness(folder, lambda: "1.25.16")
         for each in all_of():
             witness.pytest_runtest_logreport(report(each))
         (folder / "stand_in/api.py").write_text("# edited\n")
