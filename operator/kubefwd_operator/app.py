@@ -14,12 +14,15 @@ import os
 import resource
 import signal
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from kubefwd_operator import __version__, config
 from kubefwd_operator.config import Config
+from kubefwd_operator.core.settings import EngineChoice
 from kubefwd_operator.core.status import Process
+from kubefwd_operator.engines.kubefwd.find import find
 from kubefwd_operator.loop import Loop, PartsLike
 from kubefwd_operator.parts import Parts
 from kubefwd_operator.tilt.client import TiltClient
@@ -62,7 +65,7 @@ class App:
 
         Raises KubefwdOperatorError with what the developer has to put right.
         """
-        setup = config.load()
+        setup = await with_kubefwd(config.load())
         raise_file_limit()
         app = cls(setup, read_access(setup.tilt))
         app._parts.start()
@@ -108,6 +111,13 @@ class App:
         self._well = False
         log.error("The task '%s' has failed.", task.get_name(), exc_info=error)
         self.end("This cannot be mended from inside.")
+
+
+async def with_kubefwd(setup: Config) -> Config:
+    """Add which kubefwd may be run, unless the native engine is asked for."""
+    if setup.settings.engine is EngineChoice.NATIVE:
+        return setup
+    return replace(setup, kubefwd=await find(setup.settings.kubefwd, setup.environ))
 
 
 def private_directory(path: Path) -> Path:

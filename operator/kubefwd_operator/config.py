@@ -13,6 +13,7 @@ from pathlib import Path
 import platformdirs
 
 from kubefwd_operator.core.errors import SettingsError
+from kubefwd_operator.core.model import NoKubefwd, PinnedKubefwd
 from kubefwd_operator.core.settings import ARGUMENTS, Settings, parse
 from kubefwd_operator.tilt.session import DEFAULT_PORT, TiltLocation, config_paths
 
@@ -21,6 +22,9 @@ PREFIX = "KUBEFWD_OPERATOR_"
 
 APP_NAME = "kubefwd-operator"
 """The name of our directory in the developer's cache."""
+
+
+NATIVE_WANTED = NoKubefwd("it is what engine='native' asks for")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,7 @@ class Config:
     tilt: TiltLocation
     cache: Path
     environ: Mapping[str, str]
+    kubefwd: PinnedKubefwd | NoKubefwd = NATIVE_WANTED
 
 
 def load(env: Mapping[str, str] | None = None, port: int | None = None) -> Config:

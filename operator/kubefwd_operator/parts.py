@@ -12,7 +12,13 @@ from collections.abc import Awaitable, Callable
 
 from kubefwd_operator.cluster.catalog import Catalog
 from kubefwd_operator.config import Config
-from kubefwd_operator.core.model import AuthoritySeen, CatalogSeen, Desired, EngineSeen
+from kubefwd_operator.core.model import (
+    AuthoritySeen,
+    CatalogSeen,
+    Desired,
+    EngineSeen,
+    PinnedKubefwd,
+)
 from kubefwd_operator.engines.select import select
 from kubefwd_operator.privileged.authority import Authority
 
@@ -33,8 +39,10 @@ class Parts:
             linger=setup.settings.linger,
             environ=setup.environ,
             changed=self._wake_engine,
+            kubefwd=setup.kubefwd if isinstance(setup.kubefwd, PinnedKubefwd) else None,
         )
-        self._engine = select(setup.settings.engine, self._catalog, self._authority, changed)
+        built_on = (setup.kubefwd, self._catalog, self._authority, changed)
+        self._engine = select(setup.settings.engine, *built_on)
 
     def start(self) -> None:
         """Start the tasks of all parts."""

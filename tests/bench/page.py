@@ -187,9 +187,34 @@ def _kubefwd(values: Mapping[str, Json]) -> Iterator[str]:
         yield "`kubefwd` was not on PATH, so it was not measured beside it.\n"
         return
     yield (
-        f"kubefwd, the same namespace: {found['answered']} services answered, the last after "
-        f"{found['last_answer_s']:g} s; {found['rss_mb']:g} MB resident.\n"
+        "The same namespace of 250 services. Supervised is `engine=kubefwd`; its time is counted "
+        "from the start of kubefwd, and each service counts once it answers by its name.\n"
     )
+    yield _table(
+        ("what", "services that answer", "the last after", "resident", "idle, of a core"),
+        [_engine(f"kubefwd {name}", each) for name, each in _engines(found)],
+    )
+    if services := values.get("services"):
+        native = median(services["answered_s"])
+        ratios = [
+            f"{each['last_answer_s'] / native:.0f} ({name})" for name, each in _engines(found)
+        ]
+        yield f"\nThe native engine takes {native:g} s: kubefwd / native is {', '.join(ratios)}.\n"
+
+
+def _engines(found: Json) -> list[tuple[str, Json]]:
+    """Return what was measured of kubefwd, by how it was run."""
+    supervised = found.get("supervised")
+    return [("by itself", found), *([("supervised", supervised)] if supervised else [])]
+
+
+def _engine(name: str, found: Json) -> tuple[str, ...]:
+    parts = [found[key] for key in ("kubefwd", "operator", "helpers") if key in found]
+    resident = " + ".join(f"{each['rss_mb']:g}" for each in parts or [found])
+    idle = " + ".join(f"{each['cpu_percent']:g} %" for each in parts)
+    labels = " (kubefwd + operator + helpers)" if parts else ""
+    answered = (str(found["answered"]), f"{found['last_answer_s']:g} s")
+    return (name, *answered, f"{resident} MB{labels}", idle)
 
 
 def _circumstances(results: Mapping[str, Json]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 import pytest
+from tests.contract.kubefwd.binary import pack, real
 from tests.lab import tools
 from tests.lab.cluster import Cluster
 from tests.lab.tilt import CHECKOUT, Tilt, extension
@@ -28,6 +29,7 @@ class Lab:
     dev: Dev
     clusters: dict[str, Cluster] = field(default_factory=dict)
     tilts: list[Tilt] = field(default_factory=list)
+    engine: str = "native"
 
     def cluster(self, context: str = "lab") -> Cluster:
         """Return the cluster of that context name, started when it is first asked for."""
@@ -55,8 +57,9 @@ class Lab:
         """Return a Tilt that is not started yet, in a project folder of the developer's.
 
         `source` is a scenario's folder, which is copied, or the text of a Tiltfile. The Tiltfile
-        may use CHECKOUT (a variable: where a copy of the extension is), CONTEXT, and the files of
-        SERVICES; a file of that name in the scenario's folder comes first.
+        may use CHECKOUT (a variable: where a copy of the extension is), CONTEXT, ENGINE (arguments
+        of the extension that choose the engine of the test), and the files of SERVICES; a file of
+        that name in the scenario's folder comes first.
         """
         of = cluster or self.cluster()
         folder = self.dev.mkdir(f"projects/{len(self.tilts)}-{name}")
@@ -64,7 +67,8 @@ class Lab:
         if isinstance(source, Path):
             self.dev.copy(source, folder)
             source = (source / "Tiltfile").read_text()
-        head = f"CHECKOUT, CONTEXT = {str(self.checkout)!r}, {of.context!r}\n"
+        words = [f"--{name}={value}" for name, value in self.engine_arguments().items()]
+        head = f"CHECKOUT, CONTEXT = {str(self.checkout)!r}, {of.context!r}\nENGINE = {words!r}\n"
         self.dev.write(folder / "Tiltfile", f"{head}allow_k8s_contexts(CONTEXT)\n{source or ''}")
         config = kubeconfig or self.kubeconfig(of)
         made = Tilt(self.dev, folder, self.folder / "logs", config, port=port, env=env)
@@ -73,7 +77,18 @@ class Lab:
 
     def extension(self, **arguments: object) -> str:
         """Return the lines of a Tiltfile that load the extension from `checkout`."""
-        return extension(self.checkout, **arguments)
+        return extension(self.checkout, **{**self.engine_arguments(), **arguments})
+
+    def engine_arguments(self) -> dict[str, str]:
+        """Return the arguments of the extension that choose the engine."""
+        return {"engine": self.engine} | (
+            {"kubefwd": self.kubefwd} if self.engine != "native" else {}
+        )
+
+    @cached_property
+    def kubefwd(self) -> str:
+        """Where the real kubefwd is when it is on PATH, else the stand-in."""
+        return real() or str(pack(self.dev.mkdir("kubefwd") / "kubefwd"))
 
     @cached_property
     def checkout(self) -> Path:
@@ -127,8 +142,15 @@ def start_cluster(tmp_path: Path) -> Iterator[Callable[[str], Cluster]]:
         each.stop()
 
 
+@pytest.fixture(scope="module")
+def engine(request: pytest.FixtureRequest, lab: Lab) -> str:
+    """The engine that forwards: `native`, unless the module is marked with `engines`."""
+    lab.engine = getattr(request, "param", "native")
+    return lab.engine
+
+
 @pytest.fixture
-def start_tilt(lab: Lab) -> Iterator[Callable[..., Tilt]]:
+def start_tilt(lab: Lab, engine: str) -> Iterator[Callable[..., Tilt]]:
     """Return a function (arguments of `Lab.tilt`) that starts a Tilt for this test alone."""
     started: list[Tilt] = []
 
@@ -142,8 +164,8 @@ def start_tilt(lab: Lab) -> Iterator[Callable[..., Tilt]]:
 
 
 @pytest.fixture(scope="module")
-def tilt(request: pytest.FixtureRequest, lab: Lab) -> Iterator[Tilt]:
+def tilt(request: pytest.FixtureRequest, lab: Lab, engine: str) -> Iterator[Tilt]:
     """The Tilt of a scenario: up, for the whole module, in a copy of the module's folder."""
-    made = lab.tilt(request.path.parent, name=request.path.stem)
+    made = lab.tilt(request.path.parent, name=f"{request.path.stem}-{engine}")
     yield made.start()
     made.stop()

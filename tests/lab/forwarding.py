@@ -18,7 +18,7 @@ from tests.lab.eventual import eventually
 from tests.lab.tilt import Tilt
 
 HOSTS = Path("/etc/hosts")
-RANGE = ipaddress.ip_network("127.18.0.0/15")
+RANGES = [ipaddress.ip_network(each) for each in ("127.18.0.0/15", "127.1.0.0/16", "127.2.27.1/32")]
 TIMEOUT = 40.0  # seconds; a connection is held for 30 s for a pod
 
 
@@ -124,11 +124,13 @@ def is_ready(status: Json) -> bool:
 
 
 def listeners() -> list[str]:
-    """Return what listens on our range, as `address:port`."""
+    """Return what listens on our range or on kubefwd's, as `address:port`."""
     found = []
     for each in psutil.net_connections("tcp4"):
         ip, port = each.laddr or ("0.0.0.0", 0)
-        if each.status == psutil.CONN_LISTEN and ipaddress.ip_address(ip) in RANGE:
+        if each.status == psutil.CONN_LISTEN and any(
+            ipaddress.ip_address(ip) in one for one in RANGES
+        ):
             found.append(f"{ip}:{port}")
     return found
 
@@ -141,6 +143,17 @@ def operators() -> list[psutil.Process]:
 def helpers() -> list[psutil.Process]:
     """Return worker and guardian, in this order, of every helper that runs."""
     return _running(lambda argv: "python" in argv[0] and _is_helper(argv))
+
+
+def kubefwds() -> list[psutil.Process]:
+    """Return every kubefwd that root runs for an operator."""
+    return _running(lambda argv: any(word.endswith(".kubefwd/kubefwd") for word in argv))
+
+
+def folder_of(kubefwd: psutil.Process) -> Path:
+    """Return root's folder of a kubefwd, where the program is that it runs."""
+    (program,) = [word for word in kubefwd.cmdline() if word.endswith(".kubefwd/kubefwd")]
+    return Path(program).parent
 
 
 def sudos() -> list[psutil.Process]:
@@ -163,7 +176,7 @@ def _running(fits: Callable[[list[str]], bool]) -> list[psutil.Process]:
 
 
 def undone(hosts: bytes) -> bool:
-    """Say whether /etc/hosts is this, byte for byte, and nothing listens on our range."""
+    """Say whether /etc/hosts is this, byte for byte, and nothing of ours listens."""
     return HOSTS.read_bytes() == hosts and not listeners()
 
 
@@ -172,7 +185,7 @@ def wait_clean(hosts: bytes) -> None:
 
     def clean() -> bool:
         assert HOSTS.read_bytes() == hosts, HOSTS.read_bytes()
-        left = [*listeners(), *operators(), *helpers(), *sudos()]
+        left = [*listeners(), *operators(), *helpers(), *sudos(), *kubefwds()]
         assert not left, left
         return True
 

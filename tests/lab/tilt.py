@@ -64,6 +64,7 @@ class Tilt:
         self._server: Server | None = None
         self._api: Api | None = None  # of the last run: port and token change at each start
         self._before = 0  # length of the log when this run began
+        self._asked = 0  # how often the password had been asked for by then
 
     # --- life ------------------------------------------------------------------------------
 
@@ -99,7 +100,7 @@ class Tilt:
 
     def start(self, *arguments: str) -> "Tilt":
         """`tilt up`; return when its apiserver answers (the Tiltfile may still be loading)."""
-        self._before = len(self.output)
+        self._before, self._asked = len(self.output), self.dev.prompts
         command = [
             tools.tilt_path(),
             "up",
@@ -139,6 +140,11 @@ class Tilt:
         code = self._running().wait_exited(within)
         self._server = None
         return code
+
+    @property
+    def prompts(self) -> int:
+        """How often the password was asked for since this run began."""
+        return self.dev.prompts - self._asked
 
     # --- its other commands ----------------------------------------------------------------
 

@@ -20,12 +20,14 @@ def test_every_argument_is_read() -> None:
     env = {
         "KUBEFWD_OPERATOR_NAMESPACES": "a,b",
         "KUBEFWD_OPERATOR_EXCLUDE": "c",
-        "KUBEFWD_OPERATOR_ENGINE": "native",
+        "KUBEFWD_OPERATOR_ENGINE": "kubefwd",
+        "KUBEFWD_OPERATOR_KUBEFWD": "/opt/kubefwd",
         "KUBEFWD_OPERATOR_LINGER": "0",
         "KUBEFWD_OPERATOR_BARE_NAMES": "false",
         "KUBEFWD_OPERATOR_INSTANCE": "mine",
     }
-    expected = Settings(("a", "b"), frozenset("c"), EngineChoice.NATIVE, 0, False, "mine")
+    engine = (EngineChoice.KUBEFWD, "/opt/kubefwd")
+    expected = Settings(("a", "b"), frozenset("c"), *engine, 0, False, "mine")
     assert config.load(env).settings == expected
     assert config.load(env).environ == env
 

@@ -9,13 +9,16 @@ import pytest
 
 from kubefwd_operator import parts as module
 from kubefwd_operator.config import Config
-from kubefwd_operator.core.model import Desired
+from kubefwd_operator.core.model import Desired, PinnedKubefwd
 from kubefwd_operator.core.settings import Settings
 from kubefwd_operator.parts import ENGINE_SECONDS, OTHER_SECONDS, Parts
 from kubefwd_operator.tilt.session import TiltLocation
 
 WISH = Desired(generation=1)
-SETUP = Config(Settings(instance="tilt-1", linger=7), TiltLocation(()), Path("/c"), {"A": "b"})
+PINNED = PinnedKubefwd("/opt/kubefwd", "0" * 64)
+SETUP = Config(
+    Settings(instance="tilt-1", linger=7), TiltLocation(()), Path("/c"), {"A": "b"}, PINNED
+)
 
 
 class Noting:
@@ -61,9 +64,9 @@ class World:
             return self.make("authority", changed)
 
         def engine(wish: str, *built_on: Any) -> Noting:
-            assert wish == "auto"
-            assert [part.name for part in built_on[:2]] == ["catalog", "authority"]
-            return self.make("engine", built_on[2])
+            assert (wish, built_on[0]) == ("auto", PINNED)
+            assert [part.name for part in built_on[1:3]] == ["catalog", "authority"]
+            return self.make("engine", built_on[3])
 
         for name, factory in (("Catalog", catalog), ("Authority", authority), ("select", engine)):
             monkeypatch.setattr(module, name, factory)
@@ -80,7 +83,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def test_the_authority_gets_instance_linger_and_the_developers_environment(world: World) -> None:
-    assert world.told == {"instance": "tilt-1", "linger": 7, "environ": {"A": "b"}}
+    told = {"instance": "tilt-1", "linger": 7, "environ": {"A": "b"}}
+    assert world.told == {**told, "kubefwd": PINNED}
 
 
 def test_everybody_is_started_and_told_and_shown_in_order(world: World) -> None:

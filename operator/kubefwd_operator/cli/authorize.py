@@ -13,8 +13,9 @@ import click
 from kubefwd_operator import config
 from kubefwd_operator.cli.look import NOT_WELL, WRONGLY_CALLED, Leaving, port_option
 from kubefwd_operator.core.errors import KubefwdOperatorError
+from kubefwd_operator.core.model import NoKubefwd
+from kubefwd_operator.engines.kubefwd.find import find
 from kubefwd_operator.privileged import surroundings
-from kubefwd_operator.privileged.command import command as helper_command
 from kubefwd_operator.privileged.command import sudo, typed
 from kubefwd_operator.privileged.surroundings import Surroundings
 
@@ -22,13 +23,14 @@ from kubefwd_operator.privileged.surroundings import Surroundings
 @click.command("authorize")
 @port_option
 @click.option("--instance", help="Instance of the operator. Default: tilt-PORT.")
+@click.option("--kubefwd", default="", help="Path of the kubefwd that root may run, if any.")
 @click.option("--print", "only_print", is_flag=True, help="Print the line, and run nothing.")
-def command(port: int | None, instance: str | None, only_print: bool) -> None:
+def command(port: int | None, instance: str | None, kubefwd: str, only_print: bool) -> None:
     """Give root to the operator of a Tilt: sudo may ask for your password."""
     try:
         setup = config.load(port=port)
         name = instance or setup.settings.instance
-        here = asyncio.run(surroundings.look(name, setup.environ))
+        here = asyncio.run(look(name, kubefwd, setup.environ))
         line = privileged_line(here, setup.environ)
     except KubefwdOperatorError as error:
         raise Leaving(str(error), WRONGLY_CALLED) from None
@@ -39,6 +41,14 @@ def command(port: int | None, instance: str | None, only_print: bool) -> None:
         os.execve(line[0], line, environment(here, setup.environ))  # noqa: S606 - our own line
 
 
+async def look(instance: str, kubefwd: str, environ: Mapping[str, str]) -> Surroundings:
+    """Look around, at the kubefwd that was named as well. Raises Leaving when that is of no use."""
+    pinned = await find(kubefwd, environ) if kubefwd else None
+    if isinstance(pinned, NoKubefwd):
+        raise Leaving(pinned.why, NOT_WELL)
+    return await surroundings.look(instance, environ, pinned)
+
+
 def privileged_line(here: Surroundings, environ: Mapping[str, str]) -> tuple[str, ...]:
     """Choose the line: through sudo, or for root as it is.
 
@@ -47,16 +57,14 @@ def privileged_line(here: Surroundings, environ: Mapping[str, str]) -> tuple[str
     """
     if here.uid == 0:
         uid = None if environ.get("SUDO_UID") else 0
-        return helper_command(here.interpreter, here.root_folder, here.instance, uid)
-    argv = helper_command(here.interpreter, here.root_folder, here.instance)
+        return here.helper(uid)
     if not here.sudo:
         raise Leaving(
             "There is no sudo on this machine that can be trusted. Become root in any other way "
-            "and run:\n"
-            + typed(helper_command(here.interpreter, here.root_folder, here.instance, here.uid)),
+            f"and run:\n{typed(here.helper(here.uid))}",
             NOT_WELL,
         )
-    return sudo(here.sudo, argv)
+    return sudo(here.sudo, here.helper())
 
 
 def environment(here: Surroundings, environ: Mapping[str, str]) -> dict[str, str]:

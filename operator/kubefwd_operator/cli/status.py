@@ -14,7 +14,13 @@ from kubefwd_operator.cli.look import NOT_WELL, WELL, Report, port_option, repor
 WIDE = 250
 """Columns when nobody looks: whoever pipes this wants whole lines."""
 
-_COLOURS = {"Ready": "green", "Waiting": "yellow", "Failed": "red", "NotForwarded": "dim"}
+_COLOURS = {
+    "Ready": "green",
+    "Waiting": "yellow",
+    "Reconnecting": "yellow",
+    "Failed": "red",
+    "NotForwarded": "dim",
+}
 
 
 @click.command("status")

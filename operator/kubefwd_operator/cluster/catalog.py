@@ -75,6 +75,11 @@ class Catalog:
         """The client for dials; None while there is no usable kubeconfig."""
         return self._session.client if self._session else None
 
+    @property
+    def access(self) -> credentials.Access | None:
+        """The developer's credentials; None while there is no usable kubeconfig."""
+        return self._session.access if self._session else None
+
     async def failing(self, service: Service) -> str:
         """Ask now why no pod of a service can answer: "CrashLoopBackOff", ...; "" if one may."""
         if self.client is None or not service.selector:

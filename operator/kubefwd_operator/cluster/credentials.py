@@ -21,9 +21,10 @@ from urllib.parse import quote
 
 import yaml
 
-from kubefwd_operator.cluster import tls
+from kubefwd_operator.cluster import handover, tls
 from kubefwd_operator.cluster.entry import Pem
 from kubefwd_operator.cluster.execution import Credential, environment
+from kubefwd_operator.cluster.handover import Handover
 from kubefwd_operator.cluster.kubeconfig import Kubeconfig, UserEntry, parse
 from kubefwd_operator.cluster.plugin import ExecPlugin
 from kubefwd_operator.cluster.proxy import environment_proxy
@@ -120,6 +121,24 @@ class Access:
         if self._plugin and grant.credential:
             self._plugin.accept(grant.credential)
 
+    async def handover(self, margin: float = 0.0) -> Handover:
+        """Give what kubefwd needs, as values, good for `margin` seconds if that can be had.
+
+        Exec plugins run here, as the developer. Raises CredentialsError; CredentialsUnsupported for
+        what kubefwd is not given.
+        """
+        handover.require_supported(self._cluster, self._user, self.proxy)
+        credential = await self._plugin.credential(margin) if self._plugin else None
+        certificate, key = self._certificate(credential)
+        access = handover.access(
+            self._cluster,
+            ca=self._files.read(self._cluster.ca),
+            certificate=certificate,
+            key=key,
+            token=self._token(credential),
+        )
+        return Handover(access, credential.expires if credential else None)
+
     async def close(self) -> None:
         """Stop a plugin that is running."""
         if self._plugin:
@@ -129,9 +148,7 @@ class Access:
         """Make the grant of this moment; the same object as long as nothing has changed."""
         user = self._user
         token = self._token(credential)
-        certificate, key = self._files.read(user.certificate), self._files.read(user.key)
-        if credential and credential.certificate:
-            certificate, key = credential.certificate, credential.key
+        certificate, key = self._certificate(credential)
         tls_from = (self._files.read(self._cluster.ca), certificate, key)
         made_from = (*tls_from, token, credential and credential.serial)
         if self._grant is None or made_from != self._made_from:
@@ -140,6 +157,11 @@ class Access:
             self._grant = Grant(headers(user, token), context, credential)
             self._made_from, self._tls_from = made_from, tls_from
         return self._grant
+
+    def _certificate(self, credential: Credential | None) -> tuple[bytes, bytes]:
+        if credential and credential.certificate:
+            return credential.certificate, credential.key
+        return self._files.read(self._user.certificate), self._files.read(self._user.key)
 
     def _token(self, credential: Credential | None) -> str:
         user = self._user

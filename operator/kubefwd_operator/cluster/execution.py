@@ -117,10 +117,10 @@ async def run(spec: ExecSpec, env: Mapping[str, str], timeout: float) -> bytes: 
         async with asyncio.timeout(timeout):
             output, errors = await process.communicate()
     except asyncio.CancelledError:
-        await _kill(process)
+        await kill(process)
         raise
     except TimeoutError as error:
-        await _kill(process)
+        await kill(process)
         raise CredentialsError(
             f"The exec plugin {spec.command} has not answered within {timeout:.0f} s: run it in a "
             "terminal to see what it waits for."
@@ -134,10 +134,13 @@ async def run(spec: ExecSpec, env: Mapping[str, str], timeout: float) -> bytes: 
     return output
 
 
-async def _kill(process: asyncio.subprocess.Process) -> None:
-    """End a plugin with its children; what has left its session may hold on to the pipes."""
-    with suppress(ProcessLookupError, PermissionError):
+async def kill(process: asyncio.subprocess.Process) -> None:
+    """End a program that leads a session, with its children.
+
+    Those that have left the session may hold on to its pipes.
+    """
+    with suppress(ProcessLookupError, PermissionError):  # gone; or nothing but zombies, on macOS
         os.killpg(process.pid, signal.SIGKILL)
-    with suppress(TimeoutError):
+    with suppress(TimeoutError):  # one that waits for a dead disk cannot be ended
         async with asyncio.timeout(1.0):
             await process.wait()

@@ -50,10 +50,13 @@ class ExecPlugin:
         self._last_error = ""
         self._flight: asyncio.Task[Credential] | None = None
 
-    async def credential(self) -> Credential:
-        """Give the cached credential or a new one; raises CredentialsError, CredentialsExpired."""
+    async def credential(self, margin: float = 0.0) -> Credential:
+        """Give the cached credential, if it is good for `margin` more seconds, or a new one.
+
+        Raises CredentialsError, CredentialsExpired.
+        """
         current = self._current
-        if current and (current.expires is None or self._wall() < current.expires):
+        if current and (current.expires is None or self._wall() < current.expires - margin):
             return current
         if self._flight is None:
             self._check_allowed()

@@ -31,6 +31,7 @@ class Session:
     def __init__(self, ref: ClusterRef, load: Loader, changed: Callable[[], None]) -> None:
         self.ref = ref
         self.client: ClusterClient | None = None
+        self.access: credentials.Access | None = None
         self._load, self._changed = load, changed
         self._error: ClusterError | None = None
         self._dial_error: ClusterError | None = None
@@ -85,6 +86,7 @@ class Session:
             try:
                 access = await asyncio.to_thread(self._load, self.ref)
                 self.client = ClusterClient(access, noted=self._note)
+                self.access = access
             except CredentialsError as error:
                 self._error = error
             except Exception as error:

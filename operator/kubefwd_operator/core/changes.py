@@ -37,7 +37,8 @@ def lines(previous: Status | None, current: Status) -> tuple[str, ...]:
 
 def _overall(previous: Status | None, current: Status) -> Iterator[str]:
     if previous and previous.engine and current.engine != previous.engine:
-        yield f"The engine is now {current.engine}."
+        why = f": {current.engine_why}" if current.engine_why else "."
+        yield f"The engine is now {current.engine}{why}"
     if previous and current.generation > previous.generation > 0:
         yield f"Forwarding has started anew (generation {current.generation})."
     for kind in _TOLD_CONDITIONS:

@@ -32,6 +32,7 @@ INFORMATIONAL = frozenset(
         Reason.NO_ENDPOINTS,
         Reason.NO_PODS,
         Reason.POD_FAILING,
+        Reason.RECONNECTING,
         Reason.NOT_FORWARDABLE,
         Reason.NAME_CONTESTED,
         Reason.NAME_ELSEWHERE,
@@ -55,12 +56,16 @@ GLOBAL = frozenset(
         Reason.CREDENTIALS_FAILED,
         Reason.CLUSTER_UNREACHABLE,
         Reason.ENGINE_UNAVAILABLE,
+        Reason.HELD_BY_OTHER_USER,
+        Reason.ENGINE_FAILED,
+        Reason.ENGINE_RESTARTING,
         Reason.HOSTS_NOT_WRITABLE,
     }
 )
 """Reasons that concern everything; a service's row may repeat one, but it is told once."""
 
 _NO_FAULTS = INFORMATIONAL | GLOBAL
+_NO_PODS = (Reason.NO_ENDPOINTS, Reason.NO_PODS, Reason.POD_FAILING)
 
 _CLUSTER_REASONS = frozenset(
     {
@@ -226,6 +231,11 @@ def is_syncing(namespace: DesiredNamespace, catalog: CatalogSeen) -> bool:
 def is_fault(reason: Reason | str) -> bool:
     """Whether one subject's reason is a fault of the forwarding, and of that subject alone."""
     return reason not in _NO_FAULTS
+
+
+def explains(reason: Reason | str) -> bool:
+    """Whether a reason tells why a service has no name yet, so that nobody need wait for one."""
+    return is_fault(reason) or reason in _NO_PODS
 
 
 def _answered(namespace: NamespaceSeen) -> bool:

@@ -140,6 +140,7 @@ class ServiceState(StrEnum):
 
     READY = "Ready"
     WAITING = "Waiting"
+    RECONNECTING = "Reconnecting"
     FAILED = "Failed"
     NOT_FORWARDED = "NotForwarded"
 
@@ -164,12 +165,55 @@ class ServiceSeen:
 
 @dataclass(frozen=True, slots=True)
 class EngineSeen:
-    """What an engine shows: the `generation` that it has started, and engine-wide problems."""
+    """What an engine shows: the `generation` that it has started, and engine-wide problems.
+
+    `why` says, for people, why it is this engine that forwards.
+    """
 
     name: str
     generation: int = 0
     services: tuple[ServiceSeen, ...] = ()
     problems: tuple[Problem, ...] = ()
+    why: str = ""
+
+
+# --- kubefwd, the program --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedKubefwd:
+    """The one kubefwd that root may run: where it is, and the SHA-256 (hex) of its content.
+
+    Both are part of the command line that is authorised. `version` is what it says of itself;
+    builds from source say 0.0.0.
+    """
+
+    path: str
+    sha256: str
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NoKubefwd:
+    """Why there is no kubefwd to run, as a sentence that says what to do."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class KubefwdAccess:
+    """What kubefwd needs to reach the cluster, as values: no path, no command, no proxy.
+
+    `server` is https. Certificates and key are PEM text. An empty string means that there is none;
+    without `ca` the system's authorities count.
+    """
+
+    server: str
+    tls_server_name: str = ""
+    ca: str = ""
+    certificate: str = field(default="", repr=False)
+    key: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
 
 
 # --- becoming root ---------------------------------------------------------------------------

@@ -43,11 +43,17 @@ class Reason(StrEnum):
     NAME_ELSEWHERE = "NameElsewhere"
     SHADOWS_PUBLIC_NAME = "ShadowsPublicName"
     LIMIT_REACHED = "LimitReached"
+    RECONNECTING = "Reconnecting"
+    NOT_ANSWERING = "NotAnswering"
+    ADDRESSES_EXHAUSTED = "AddressesExhausted"
 
     # the machine
     HOSTS_NOT_WRITABLE = "HostsNotWritable"
 
     # the engine and ourselves
     ENGINE_UNAVAILABLE = "EngineUnavailable"
+    ENGINE_RESTARTING = "EngineRestarting"
+    ENGINE_FAILED = "EngineFailed"
+    HELD_BY_OTHER_USER = "HeldByOtherUser"
     TILT_UNREACHABLE = "TiltUnreachable"
     INTERNAL_ERROR = "InternalError"

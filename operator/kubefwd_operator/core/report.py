@@ -3,7 +3,7 @@
 For people, one key per subject, tables aligned (`tilt describe configmap kubefwd:status`). For
 machines `status.json`, whose keys are a promise:
 
-    state, message, generation, engine, cluster, authorization {state, way},
+    state, message, generation, engine, engineWhy, cluster, authorization {state, way},
     conditions [{type, status, reason, message, lastTransitionTime}],
     namespaces [{name, source, ready, reason, message}],
     services [{namespace, service, names, address, ports, state, reason, message, url}],
@@ -34,7 +34,7 @@ def encode(status: Status) -> dict[str, str]:
         "state": status.state.value,
         "message": status.message,
         "generation": str(status.generation),
-        "engine": status.engine,
+        "engine": f"{status.engine} ({status.engine_why})" if status.engine_why else status.engine,
         "cluster": status.cluster,
         "authorization": " ".join(filter(None, (status.authorization.value, status.way))),
         "conditions": _conditions_table(status.conditions),
@@ -51,6 +51,7 @@ def document(status: Status) -> dict[str, Any]:
         "message": status.message,
         "generation": status.generation,
         "engine": status.engine,
+        "engineWhy": status.engine_why,
         "cluster": status.cluster,
         "authorization": {"state": status.authorization.value, "way": status.way},
         "conditions": [_condition(condition) for condition in status.conditions],

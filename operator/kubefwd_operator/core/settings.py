@@ -26,19 +26,25 @@ _FALSE = frozenset({"0", "false", "no", "off"})
 
 
 class EngineChoice(StrEnum):
-    """The engines that this release has. `auto` takes the best that the machine offers."""
+    """The engines. `auto` takes kubefwd where a usable one is installed, else the native one."""
 
     AUTO = "auto"
+    KUBEFWD = "kubefwd"
     NATIVE = "native"
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the developer asked for. `linger` is in seconds; `instance` tells two Tilts apart."""
+    """What the developer asked for.
+
+    `kubefwd` is the path of the program, empty for the one on PATH; `linger` is in seconds;
+    `instance` tells two Tilts apart.
+    """
 
     namespaces: tuple[str, ...] = ()
     exclude: frozenset[str] = frozenset()
     engine: EngineChoice = EngineChoice.AUTO
+    kubefwd: str = ""
     linger: int = 30
     bare_names: bool = True
     instance: str = "tilt-10350"
@@ -46,7 +52,7 @@ class Settings:
 
 _DEFAULT = Settings()
 
-ARGUMENTS = ("namespaces", "exclude", "engine", "linger", "bare_names", "instance")
+ARGUMENTS = ("namespaces", "exclude", "engine", "kubefwd", "linger", "bare_names", "instance")
 """The keys that `parse` reads, spelled as in the Tiltfile."""
 
 
@@ -61,6 +67,7 @@ def parse(raw: Mapping[str, str]) -> Settings:
         namespaces=reader.namespaces("namespaces"),
         exclude=frozenset(reader.namespaces("exclude")),
         engine=reader.read("engine", _engine, _DEFAULT.engine),
+        kubefwd=reader.read("kubefwd", _absolute, _DEFAULT.kubefwd),
         linger=reader.read("linger", _linger, _DEFAULT.linger),
         bare_names=reader.read("bare_names", _boolean, _DEFAULT.bare_names),
         instance=reader.read("instance", _instance, _DEFAULT.instance),
@@ -106,11 +113,15 @@ def _bad_names(names: tuple[str, ...]) -> Iterable[str]:
 
 
 def _engine(text: str) -> EngineChoice:
-    if text == "kubefwd":
-        raise ValueError("'kubefwd' is not available in this release: use 'native' or 'auto'")
     if text not in list(EngineChoice):
-        raise ValueError(f"'{text}' is not an engine: use 'auto' or 'native'")
+        raise ValueError(f"'{text}' is not an engine: use 'auto', 'kubefwd' or 'native'")
     return EngineChoice(text)
+
+
+def _absolute(text: str) -> str:
+    if not text.startswith("/"):
+        raise ValueError(f"'{text}' is not an absolute path: give one, or put kubefwd on PATH")
+    return text
 
 
 def _linger(text: str) -> int:
@@ -147,3 +158,5 @@ def _contradictions(settings: Settings) -> Iterable[str]:
     for name in dict.fromkeys(settings.namespaces):
         if name in settings.exclude:
             yield f"exclude: '{name}' is also in namespaces: take it out of one of the two"
+    if settings.kubefwd and settings.engine is EngineChoice.NATIVE:
+        yield "kubefwd: a path is given, but engine is 'native': take one of the two out"

@@ -46,6 +46,9 @@ class State(StrEnum):
     CREDENTIALS_FAILED = "CredentialsFailed"
     CLUSTER_UNREACHABLE = "ClusterUnreachable"
     ENGINE_UNAVAILABLE = "EngineUnavailable"
+    HELD_BY_OTHER_USER = "HeldByOtherUser"
+    ENGINE_FAILED = "EngineFailed"
+    ENGINE_RESTARTING = "EngineRestarting"
     HOSTS_NOT_WRITABLE = "HostsNotWritable"
     STARTING = "Starting"
     DEGRADED = "Degraded"
@@ -108,7 +111,8 @@ class Process:
 class Status:
     """Everything that is shown. `cluster` is the context's name, `way` how root came.
 
-    `problems` are those of the engine and of the loop that no condition of their own shows.
+    `problems` are those of the engine and of the loop that no condition of their own shows;
+    `engine_why` says why it is this engine.
     """
 
     state: State
@@ -123,6 +127,7 @@ class Status:
     services: tuple[ServiceStatus, ...]
     problems: tuple[Problem, ...] = ()
     process: Process = Process()
+    engine_why: str = ""
 
     def condition(self, kind: str) -> Condition:
         """Find the condition of this type. Raises KeyError when there is none."""
@@ -160,6 +165,7 @@ def build(
         services=services,
         problems=tuple(judge.remaining(seen)),
         process=process,
+        engine_why=seen.engine.why,
     )
 
 
@@ -203,7 +209,7 @@ def _starting(desired: Desired, seen: Seen) -> Iterator[str]:
                 yield service.key
     for row in seen.engine.services:
         unnamed = row.state is ServiceState.WAITING and not row.names
-        if unnamed and not any(judge.is_fault(problem.reason) for problem in row.problems):
+        if unnamed and not any(judge.explains(problem.reason) for problem in row.problems):
             yield row.key
 
 

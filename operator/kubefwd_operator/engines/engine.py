@@ -1,8 +1,21 @@
 """The interface of an engine: told what is wanted, tells what is seen, never awaited."""
 
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from kubefwd_operator.core.model import Desired, EngineSeen
+from kubefwd_operator.core.model import AuthoritySeen, Desired, EngineSeen
+
+H_co = TypeVar("H_co", covariant=True)
+
+
+class AuthorityLike(Protocol[H_co]):
+    """What an engine needs of `privileged/authority.py`'s Authority. H_co: what of the helper."""
+
+    @property
+    def helper(self) -> H_co | None:
+        """The helper, while authorised."""
+
+    def seen(self) -> AuthoritySeen:
+        """Return where the authorisation stands."""
 
 
 class Engine(Protocol):
@@ -20,3 +33,13 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Stop forwarding: names first, then listeners. Never raises."""
+
+
+class RunningEngine(Engine, Protocol):
+    """An engine with the two calls that its owner makes besides the loop's."""
+
+    def start(self) -> None:
+        """Start its tasks, on the running loop."""
+
+    def wake(self) -> None:
+        """Look again: catalog or authority have changed."""

@@ -8,23 +8,26 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
-from kubefwd_operator.core.model import Desired, EngineSeen, Problem
+from kubefwd_operator.core.model import Desired, EngineSeen, NoKubefwd, PinnedKubefwd, Problem
 from kubefwd_operator.core.reason import Reason
-from kubefwd_operator.engines.engine import Engine
+from kubefwd_operator.engines.engine import AuthorityLike, RunningEngine
+from kubefwd_operator.engines.fallback import Fallback
+from kubefwd_operator.engines.kubefwd.engine import KubefwdEngine
+from kubefwd_operator.engines.kubefwd.neighbours import CatalogLike as KubefwdCatalog
+from kubefwd_operator.engines.kubefwd.neighbours import HelperLike as KubefwdHelper
+from kubefwd_operator.engines.native.bindings import HelperLike as NativeHelper
 from kubefwd_operator.engines.native.engine import NativeEngine
-from kubefwd_operator.engines.native.neighbours import AuthorityLike, CatalogLike
+from kubefwd_operator.engines.native.neighbours import CatalogLike as NativeCatalog
 
 _log = logging.getLogger(__name__)
 
 
-class RunningEngine(Engine, Protocol):
-    """An engine with the two calls that its owner makes besides the loop's."""
+class CatalogLike(NativeCatalog, KubefwdCatalog, Protocol):
+    """What both engines need of the catalog."""
 
-    def start(self) -> None:
-        """Start its tasks, on the running loop."""
 
-    def wake(self) -> None:
-        """Look again: catalog or authority have changed."""
+class HelperLike(NativeHelper, KubefwdHelper, Protocol):
+    """What both engines need of the helper."""
 
 
 class NoEngine:
@@ -51,16 +54,29 @@ class NoEngine:
 
 
 def select(
-    wish: str, catalog: CatalogLike, authority: AuthorityLike, changed: Callable[[], None]
+    wish: str,
+    kubefwd: PinnedKubefwd | NoKubefwd,
+    catalog: CatalogLike,
+    authority: AuthorityLike[HelperLike],
+    changed: Callable[[], None],
 ) -> RunningEngine:
     """Build the engine that `wish` (auto, native or kubefwd) names, and say why in the log."""
-    if wish in ("auto", "native"):
-        why = "it is what engine='native' asks for" if wish == "native" else "it needs nothing more"
-        _log.info("Forwarding with the native engine: %s.", why)
-        return NativeEngine(catalog, authority, changed)
+
+    def native(why: str) -> Callable[[Callable[[], None]], RunningEngine]:
+        return lambda told: NativeEngine(catalog, authority, told, why=why)
+
+    if wish == "native" or (wish == "auto" and isinstance(kubefwd, NoKubefwd)):
+        why = kubefwd.why if isinstance(kubefwd, NoKubefwd) else ""
+        _log.info("Forwarding with the native engine: %s", why)
+        return native(why)(changed)
+    if isinstance(kubefwd, NoKubefwd):
+        _log.error("%s", kubefwd.why)
+        return NoEngine(wish, kubefwd.why)
+
+    def preferred(told: Callable[[], None]) -> KubefwdEngine:
+        return KubefwdEngine(catalog, authority, told, pinned=kubefwd)
+
+    _log.info("Forwarding with kubefwd %s: %s", kubefwd.version, kubefwd.path)
     if wish == "kubefwd":
-        sentence = "This version has no kubefwd engine: use engine='auto' or engine='native'."
-    else:
-        sentence = f"There is no engine {wish!r}: use engine='auto' or engine='native'."
-    _log.error("%s", sentence)
-    return NoEngine(wish, sentence)
+        return preferred(changed)
+    return Fallback(preferred, native(""), changed)

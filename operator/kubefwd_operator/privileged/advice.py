@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from kubefwd_operator.core.model import Problem
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.privileged.attempts import Refusal
-from kubefwd_operator.privileged.command import command, sudo, typed
+from kubefwd_operator.privileged.command import sudo, typed
 from kubefwd_operator.privileged.surroundings import Surroundings
 from kubefwd_operator.privileged.ways import Way
 
@@ -13,9 +13,9 @@ from kubefwd_operator.privileged.ways import Way
 def remedy(here: Surroundings) -> str:
     """Say what to run, exactly: absolute and quoted, because nothing of ours is on PATH."""
     if not here.sudo:
-        helper = command(here.interpreter, here.root_folder, here.instance, here.uid)
+        helper = here.helper(here.uid)
         return f"become root in any terminal of this machine and run:\n{typed(helper)}"
-    helper = sudo(here.sudo, command(here.interpreter, here.root_folder, here.instance))
+    helper = sudo(here.sudo, here.helper())
     return (
         f"run this in any terminal of this machine:\n{typed(here.authorize)}\n"
         f"or, which is what it runs:\n{typed(helper)}"

@@ -12,7 +12,7 @@ import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
-from kubefwd_operator.core.model import AuthoritySeen, Desired, Problem
+from kubefwd_operator.core.model import AuthoritySeen, Desired, PinnedKubefwd, Problem
 from kubefwd_operator.privileged import advice, rundir, surroundings
 from kubefwd_operator.privileged.attempts import Attempts, Refusal
 from kubefwd_operator.privileged.channel import Helper
@@ -31,6 +31,8 @@ _LOG = logging.getLogger(__name__)
 class Authority:
     """A part (want, seen, close) that becomes root and keeps the one helper.
 
+    `kubefwd`: the one that root may run, which the helper is authorised for.
+
     `linger`: seconds that the helper waits for a next operator. `environ`: the developer's, for
     sudo and its askpass program. `changed` is called whenever `seen()` would answer differently.
     """
@@ -48,17 +50,23 @@ class Authority:
         look: Callable[[], Awaitable[Surroundings]] | None = None,
         listening: Listening | None = None,
         root_uid: int = 0,
+        kubefwd: PinnedKubefwd | None = None,
     ) -> None:
-        """Raise SettingsError on an instance id that is none. The last four are for tests."""
+        """Raise SettingsError on an instance id that is none. `ways` to `root_uid`: for tests."""
         self._instance = require_instance(instance)
         self._changed = changed
         self._ways = ways
         self._log = log
         self._timing = timing or Timing()
-        self._look = look or partial(surroundings.look, instance, environ)
+        self._look = look or partial(surroundings.look, instance, environ, kubefwd)
         self._listening = listening or _listening(instance)
         self._door = Door(
-            self._listening, linger=linger, log=log, timing=self._timing, root_uid=root_uid
+            self._listening,
+            linger=linger,
+            log=log,
+            timing=self._timing,
+            root_uid=root_uid,
+            kubefwd=kubefwd.sha256 if kubefwd else "",
         )
         self._attempts = Attempts(log)
         self._phase = Phase.OPENING

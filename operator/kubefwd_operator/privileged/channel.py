@@ -10,17 +10,18 @@ Raised to callers: HelperRefused with the wire's code, and HelperGone once the c
 import asyncio
 import logging
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from weakref import WeakValueDictionary
 
 from kubefwd_operator.core.errors import HelperError, HelperGone, HelperRefused
+from kubefwd_operator.core.model import KubefwdAccess
 from kubefwd_operator.core.names import HostsEntry, spell
 from kubefwd_operator.privileged.conversation import Conversation
 from kubefwd_operator.privileged.rivals import HOSTS, Contested, contested
-from kubefwd_operator.privileged.wire import VERSION, Answer
+from kubefwd_operator.privileged.wire import VERSION, Answer, Event
 
 BEAT = 2.0
 """Seconds between heartbeats. The helper takes 15 s of silence for our end."""
@@ -28,6 +29,9 @@ BEAT = 2.0
 SILENT_BEATS = 8
 """Heartbeats without any answer after which the helper counts as gone: just over 15 s. Beats are
 counted, not seconds, so that time in which we ourselves were stopped is not held against it."""
+
+
+_LEVELS = {"warning": logging.WARNING, "error": logging.ERROR}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +56,20 @@ class HostsOutcome:
     contested: tuple[Contested, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class StartedKubefwd:
+    """A kubefwd that root has started: the key to its API, and its pid."""
+
+    key: str = field(repr=False)
+    pid: int = 0
+
+
 class Helper:
-    """One accepted connection, from `hello` until HelperGone. `session` counts them."""
+    """One accepted connection, from `hello` until HelperGone. `session` counts them.
+
+    `kubefwd` is the SHA-256 of the kubefwd that was authorised with it, empty for none; what the
+    helper says of that one's own accord goes to `heard`, if that is set, else to the log.
+    """
 
     def __init__(
         self,
@@ -67,7 +83,10 @@ class Helper:
         self.session = session
         self.pid = 0
         self.guardian = 0
-        self._talk = Conversation(connection, log)
+        self.kubefwd = ""
+        self.heard: Callable[[Event], None] | None = None
+        self._log = log
+        self._talk = Conversation(connection, log, self._hear)
         self._beat = beat
         self._hosts_file = hosts_file
         self._pulse: asyncio.Task[None] | None = None
@@ -90,6 +109,7 @@ class Helper:
             raise HelperRefused("version", "The privileged helper is of another version.")
         self.pid = _number(answer, "pid")
         self.guardian = _number(answer, "guardian")
+        self.kubefwd = str(answer.body.get("kubefwd", ""))
         self._pulse = asyncio.create_task(self._beating())
 
     async def listen(self, ip: str, port: int) -> socket.socket:
@@ -127,6 +147,22 @@ class Helper:
         names = [name for entry in entries for name in spell(entry) if name not in elsewhere]
         changed = answer.body.get("changed") is True
         return HostsOutcome(withheld, changed, contested(dict.fromkeys(names), self._hosts_file))
+
+    async def kubefwd_start(self, access: KubefwdAccess) -> StartedKubefwd:
+        """Have the authorised kubefwd run, with these credentials.
+
+        Raises HelperRefused: unusable, in-use, protocol, limit, system; and HelperGone.
+        """
+        answer = await self._talk.ask("kubefwd-start", **asdict(access))
+        return StartedKubefwd(str(answer.body.get("api_key", "")), _number(answer, "pid"))
+
+    async def kubefwd_stop(self) -> None:
+        """Have it ended; returns when it is gone, which may take seconds."""
+        await self._talk.ask("kubefwd-stop")
+
+    async def kubefwd_token(self, token: str) -> None:
+        """Give it a fresh token, for which it is not restarted."""
+        await self._talk.ask("kubefwd-token", token=token)
 
     async def bye(self) -> None:
         """Everything undone and the helper ended at once, without lingering."""
@@ -177,6 +213,12 @@ class Helper:
             f"The listener for {ip}:{port} could not be received: too many open files. Raise the "
             "limit (ulimit -n) or forward fewer namespaces.",
         )
+
+    def _hear(self, event: Event) -> None:
+        if self.heard is not None:
+            self.heard(event)
+        else:
+            self._log.log(_LEVELS.get(event.level, logging.INFO), "helper: %s", event.message)
 
     async def _beating(self) -> None:
         with suppress(HelperGone):

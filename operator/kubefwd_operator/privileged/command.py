@@ -1,13 +1,15 @@
 """The one command line that root runs, as a value.
 
-Pure, so that every way, `authorize` and every message spell it alike. No path of the developer's
-choice and no secret is in it: an instance id, from which both sides compute the rest.
+Pure, so that every way, `authorize` and every message spell it alike. No secret is in it: an
+instance id, from which both sides compute the rest, and with the kubefwd engine the one program
+that root may run, by path and content.
 """
 
 import shlex
 from collections.abc import Sequence
 
 from kubefwd_operator.core.errors import SettingsError
+from kubefwd_operator.core.model import PinnedKubefwd
 from kubefwd_operator.core.settings import is_instance
 
 _ISOLATED = ("-I", "-S", "-B", "-X", "pycache_prefix=/dev/null")
@@ -26,7 +28,11 @@ def require_instance(instance: str) -> str:
 
 
 def command(
-    interpreter: str, root_folder: str, instance: str, uid: int | None = None
+    interpreter: str,
+    root_folder: str,
+    instance: str,
+    uid: int | None = None,
+    kubefwd: PinnedKubefwd | None = None,
 ) -> tuple[str, ...]:
     """Return the argv of the helper. `uid` is named only where nothing else tells root who asks.
 
@@ -34,7 +40,9 @@ def command(
     told twice. Raises SettingsError on an instance id that is none.
     """
     told = () if uid is None else ("--uid", str(uid))
-    return (interpreter, *_ISOLATED, root_folder, "--instance", require_instance(instance), *told)
+    pin = () if kubefwd is None else ("--kubefwd", kubefwd.path, "--sha256", kubefwd.sha256)
+    who = ("--instance", require_instance(instance), *told)
+    return (interpreter, *_ISOLATED, root_folder, *who, *pin)
 
 
 def sudo(program: str, argv: Sequence[str], *options: str) -> tuple[str, ...]:

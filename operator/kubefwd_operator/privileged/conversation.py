@@ -8,6 +8,7 @@ half a line on the wire. The verbs are `channel.py`'s.
 import asyncio
 import logging
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from kubefwd_operator.core.errors import HelperGone, HelperRefused
@@ -15,17 +16,18 @@ from kubefwd_operator.privileged import handover
 from kubefwd_operator.privileged.wire import Answer, Event, Lines, WireError, decode, encode
 
 _CHUNK = 1 << 16
-_LEVELS = {"warning": logging.WARNING, "error": logging.ERROR}
 
 
 class Conversation:
     """One connection, from accept to its end. Everything pending fails with HelperGone then."""
 
-    def __init__(self, connection: socket.socket, log: logging.Logger) -> None:
+    def __init__(
+        self, connection: socket.socket, log: logging.Logger, heard: Callable[[Event], None]
+    ) -> None:
         self.received = handover.Received()
         self.unanswered = 0
         self._socket = connection
-        self._log = log
+        self._log, self._heard = log, heard
         self._loop = asyncio.get_running_loop()
         self._gone: asyncio.Future[str] = self._loop.create_future()
         self._lines = Lines()
@@ -96,8 +98,7 @@ class Conversation:
 
     def _handle(self, message: Answer | Event) -> None:
         if isinstance(message, Event):
-            level = _LEVELS.get(message.level, logging.INFO)
-            self._log.log(level, "helper: %s", message.message)
+            self._heard(message)
             return
         self.unanswered = 0
         if message.id is None:

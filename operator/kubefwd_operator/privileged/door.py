@@ -17,7 +17,10 @@ from kubefwd_operator.privileged.timing import Timing
 
 
 class Door:
-    """Takes helpers in. `root_uid` is who may be one: 0, but in the tests of ordinary users."""
+    """Takes helpers in. `root_uid` is who may be one: 0, but in the tests of ordinary users.
+
+    `kubefwd` is the SHA-256 of the one that the helper must have been authorised with, if any.
+    """
 
     def __init__(
         self,
@@ -27,12 +30,14 @@ class Door:
         log: logging.Logger,
         timing: Timing,
         root_uid: int = 0,
+        kubefwd: str = "",
     ) -> None:
         self._listening = listening
         self._linger = linger
         self._log = log
         self._timing = timing
         self._root_uid = root_uid
+        self._kubefwd = kubefwd
         self._told = ""
 
     async def next(self, session: int) -> Helper:
@@ -70,7 +75,10 @@ class Door:
         try:
             async with asyncio.timeout(self._timing.hello):
                 await helper.hello(self._linger)
-            done = True
+                done = not self._kubefwd or helper.kubefwd == self._kubefwd
+                if not done:
+                    self._tell("A helper was sent away: it was authorised for another kubefwd.")
+                    await helper.bye()
         except HelperGone:
             # It connected while nobody answered, and has given up since.
             self._log.debug("A helper had gone before it was greeted.")

@@ -15,6 +15,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from kubefwd_operator.core.model import AuthorityState
+from kubefwd_operator.core.transitions import follow
 
 
 class Phase(StrEnum):
@@ -59,10 +60,6 @@ class Action(StrEnum):
     BACK_OFF = "wait before the next try"
     REST = "run nothing"
     LEAVE = "close socket and helper"
-
-
-class IllegalTransitionError(Exception):
-    """The event cannot happen in this phase: a defect of the driver. Nothing has changed."""
 
 
 _P, _E, _A = Phase, Event, Action
@@ -123,7 +120,4 @@ SHOWN: MappingProxyType[Phase, AuthorityState] = MappingProxyType(
 
 def transition(phase: Phase, event: Event) -> tuple[Phase, Action | None]:
     """Where `event` leads from `phase`, and what to do. Raises IllegalTransitionError."""
-    try:
-        return TABLE[phase, event]
-    except KeyError:
-        raise IllegalTransitionError(f"{event} in phase {phase}") from None
+    return follow(TABLE, phase, event)

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from kubefwd_operator.core.model import PinnedKubefwd
+from kubefwd_operator.privileged.command import command
 from kubefwd_operator.privileged.process import Child
 
 INTERPRETERS = ("/usr/bin/python3", "/run/current-system/sw/bin/python3")
@@ -34,7 +36,8 @@ class Surroundings:
 
     `interpreter` and `sudo` are empty when there is none that root may run; `fault` then says why
     no way at all can work. `askpass` is empty when there is none to use and `askpass_fault` says
-    why. `authorize` is the CLI's command line, `typed` into any terminal by a person.
+    why. `authorize` is the CLI's command line, `typed` into any terminal by a person. `kubefwd` is
+    the one that root may run, None with the native engine.
     """
 
     instance: str
@@ -47,9 +50,16 @@ class Surroundings:
     askpass: str = ""
     askpass_fault: str = ""
     fault: str = ""
+    kubefwd: PinnedKubefwd | None = None
+
+    def helper(self, uid: int | None = None) -> tuple[str, ...]:
+        """Return the helper's command line; see command.py."""
+        return command(self.interpreter, self.root_folder, self.instance, uid, self.kubefwd)
 
 
-async def look(instance: str, environ: Mapping[str, str]) -> Surroundings:
+async def look(
+    instance: str, environ: Mapping[str, str], kubefwd: PinnedKubefwd | None = None
+) -> Surroundings:
     """Look around. Takes a few milliseconds: the interpreter is run once to see its version."""
     interpreter, fault = await _interpreter()
     askpass = environ.get("SUDO_ASKPASS", "")
@@ -58,7 +68,7 @@ async def look(instance: str, environ: Mapping[str, str]) -> Surroundings:
         instance=instance,
         uid=os.geteuid(),
         environ=environ,
-        authorize=(f"{sys.prefix}/bin/kubefwd-operator", "authorize", "--instance", instance),
+        authorize=_authorize(instance, kubefwd),
         interpreter=interpreter,
         sudo=next(
             (path for path in SUDOS if not judge_owner(path) and os.access(path, os.X_OK)),
@@ -67,7 +77,13 @@ async def look(instance: str, environ: Mapping[str, str]) -> Surroundings:
         askpass="" if askpass_fault else askpass,
         askpass_fault=askpass_fault,
         fault=fault,
+        kubefwd=kubefwd,
     )
+
+
+def _authorize(instance: str, kubefwd: PinnedKubefwd | None) -> tuple[str, ...]:
+    pin = () if kubefwd is None else ("--kubefwd", kubefwd.path)
+    return (f"{sys.prefix}/bin/kubefwd-operator", "authorize", "--instance", instance, *pin)
 
 
 async def _interpreter() -> tuple[str, str]:

@@ -145,11 +145,12 @@ class Operator:
 
 
 class Machine:
-    """A hosts file, a state folder and run directories of the test's own."""
+    """A hosts file (or the namespace's own), a state folder and run directories of the test's."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, hosts: Path | None = None) -> None:
         self.hosts, self.state, self.run_user = folder / "etc/hosts", folder / "state", folder / "u"
         self.hosts.parent.mkdir(exist_ok=True)
+        self.hosts = hosts or self.hosts
         self.hosts.write_bytes(b"127.0.0.1\tlocalhost\n# mine, without an end")
         self.processes: list[subprocess.Popen[bytes]] = []
         self.stack = contextlib.ExitStack()
@@ -165,15 +166,21 @@ class Machine:
         return Operator(self.run_directory(instance, uid), self.stack, uid)
 
     def start(
-        self, instance: str = "tilt-10350", /, *, uid: int = 0, **limits: float
+        self,
+        instance: str = "tilt-10350",
+        /,
+        *more: str,
+        uid: int = 0,
+        private: float = True,
+        **limits: float,
     ) -> subprocess.Popen[bytes]:
-        """Start a helper of that user and instance."""
+        """Start a helper of that user and instance. `private`: mount namespaces exist."""
         places = {"hosts": self.hosts, "state": self.state, "run_user": self.run_user}
         paths = json.dumps({key: str(path) for key, path in places.items()} | limits)
-        arguments = ["--instance", instance, "--uid", str(uid)]
+        arguments = ["--instance", instance, "--uid", str(uid), *more]
         process = subprocess.Popen(
             [*PYTHON, str(Path(__file__).with_name("start.py")), str(ROOT), paths, *arguments],
-            env={},
+            env={} if private else {"NOT_PRIVATE": "1"},
             stderr=subprocess.PIPE,
         )
         self.processes.append(process)

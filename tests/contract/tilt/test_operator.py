@@ -191,8 +191,8 @@ def test_a_task_that_dies_ends_it_with_code_1(tilt: Tilt, operate: StartOperator
     "env, sentences",
     [
         pytest.param(
-            {"KUBEFWD_OPERATOR_ENGINE": "kubefwd", "KUBEFWD_OPERATOR_LINGER": "x"},
-            ["error: engine: 'kubefwd' is not available", "error: linger: 'x' is not a whole"],
+            {"KUBEFWD_OPERATOR_ENGINE": "ssh", "KUBEFWD_OPERATOR_LINGER": "x"},
+            ["error: engine: 'ssh' is not an engine", "error: linger: 'x' is not a whole"],
             id="arguments",
         ),
         pytest.param({"TILT_PORT": "web"}, ["error: TILT_PORT: 'web' is not a port"], id="port"),

@@ -5,6 +5,8 @@ from tests.lab.cluster import Cluster
 from tests.lab.forwarding import address, is_ready, names_of, namespaces_of, wait_answer
 from tests.lab.tilt import Tilt
 
+pytestmark = pytest.mark.engines("native", "kubefwd")
+
 
 @pytest.fixture(scope="module", autouse=True)
 def stray(tilt: Tilt, cluster: Cluster) -> None:

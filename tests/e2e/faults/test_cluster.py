@@ -14,6 +14,8 @@ from tests.lab.forwarding import condition, is_ready, wait_answer, wait_false
 from tests.lab.tilt import Tilt
 from tests.lab.user import Dev
 
+pytestmark = pytest.mark.engines("native", "kubefwd")
+
 
 @pytest.fixture
 def own(start_cluster: Callable[..., Cluster]) -> Cluster:

@@ -12,6 +12,8 @@ from tests.lab.tilt import Tilt
 from kubefwd_operator.core.addresses import candidates
 from kubefwd_operator.core.model import ClusterRef
 
+pytestmark = pytest.mark.engines("native", "kubefwd")
+
 
 @pytest.fixture
 def hosts() -> Iterator[bytes]:
@@ -38,6 +40,7 @@ def test_a_name_that_the_developer_has_already_stays_theirs(
     eventually(lambda: HOSTS.read_bytes() == hosts)
 
 
+@pytest.mark.engines("native")  # kubefwd chooses its addresses itself
 def test_a_port_that_is_taken_is_that_services_problem(
     start: Callable[..., Tilt], cluster: Cluster
 ) -> None:

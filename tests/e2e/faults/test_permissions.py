@@ -22,6 +22,8 @@ SLICES: Json = {
     "verbs": ["list", "watch"],
 }
 
+pytestmark = pytest.mark.engines("native", "kubefwd")
+
 
 @pytest.fixture
 def tilt(start: Callable[..., Tilt], lab: Lab, cluster: Cluster) -> Tilt:
@@ -30,6 +32,7 @@ def tilt(start: Callable[..., Tilt], lab: Lab, cluster: Cluster) -> Tilt:
     for name in ("storefront", "billing"):
         cluster.allow("restricted", name, [*DEPLOYS, SLICES])
     cluster.allow("restricted", "search", DEPLOYS)
+    cluster.allow("restricted", "vault", [])
     return start(kubeconfig=lab.kubeconfig(cluster, "restricted"))
 
 

@@ -26,6 +26,8 @@ from tests.lab.proc import alive
 from tests.lab.tilt import Tilt
 from tests.lab.user import Dev
 
+pytestmark = pytest.mark.engines("native", "kubefwd")
+
 WEB = "web.storefront"
 SHORT, LONG = 3, 120  # seconds of linger: soon over, and never within a test
 ODD = (

@@ -8,6 +8,8 @@ from tests.lab.eventual import eventually
 from tests.lab.forwarding import address, forms, get, is_ready, names_of, row, wait_answer
 from tests.lab.tilt import Tilt
 
+pytestmark = pytest.mark.engines("native", "kubefwd")
+
 PODS = ("db-0", "db-1")
 
 
@@ -25,6 +27,7 @@ def test_each_of_several_ports_reaches_its_own_target() -> None:
     assert get("api.storefront:9000").json()["port"] == 9001  # by the name of the target port
 
 
+@pytest.mark.engines("native")  # kubefwd forwards to one pod of a service
 def test_a_target_port_by_name_may_be_another_one_in_each_pod(cluster: Cluster) -> None:
     ports = {"cart-old": 8080, "cart-new": 9090}
     seen = set()
@@ -54,6 +57,7 @@ def test_a_headless_service_lists_the_addresses_of_all_its_pods() -> None:
         assert get(name).json()["pod"] in PODS
 
 
+@pytest.mark.engines("native")  # kubefwd listens on the ports of the service only
 def test_a_headless_service_listens_on_its_target_port_as_well() -> None:
     # In the cluster there is no proxy in between: clients use the pod's own port.
     assert get("db-0.db.storefront:8080").json()["pod"] == "db-0"

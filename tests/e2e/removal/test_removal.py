@@ -3,9 +3,12 @@
 import socket
 from functools import partial
 
+import pytest
 from tests.lab.eventual import eventually
 from tests.lab.forwarding import address, answers, forms, namespaces_of, wait_gone
 from tests.lab.tilt import Tilt
+
+pytestmark = pytest.mark.engines("native", "kubefwd")
 
 WEB = forms("web", "storefront")
 LEDGER = forms("ledger", "billing")

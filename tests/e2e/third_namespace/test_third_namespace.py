@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import httpx
+import pytest
 from tests.lab.forwarding import (
     forms,
     get,
@@ -16,7 +17,8 @@ from tests.lab.forwarding import (
 )
 from tests.lab.servers import pattern
 from tests.lab.tilt import Tilt
-from tests.lab.user import Dev
+
+pytestmark = pytest.mark.engines("native", "kubefwd")
 
 SIZE = 200_000_000  # bytes: far more than all buffers on the way hold together
 CHUNK = 256 * 1024  # bytes
@@ -45,7 +47,7 @@ class Download:
         return digest.hexdigest()
 
 
-def test_a_download_goes_on_while_a_third_namespace_is_deployed(tilt: Tilt, dev: Dev) -> None:
+def test_a_download_goes_on_while_a_third_namespace_is_deployed(tilt: Tilt) -> None:
     tilt.wait_status(lambda status: is_ready(status) and len(namespaces_of(status)) == 2)
     wait_answer("web.storefront", "ledger.billing")
     before = get("web.storefront").json()
@@ -66,4 +68,4 @@ def test_a_download_goes_on_while_a_third_namespace_is_deployed(tilt: Tilt, dev:
     status = tilt.wait_status(lambda status: is_ready(status) and set(NEW) <= names_of(status))
     assert namespaces_of(status)[2:] == ["search"]
     assert get("web.storefront").json() == before
-    assert dev.prompts == 1
+    assert tilt.prompts == 1

@@ -15,6 +15,7 @@ from tests.lab.servers import pattern
 from tests.lab.tilt import Tilt
 from tests.lab.user import Dev
 
+pytestmark = pytest.mark.engines("native", "kubefwd")
 WEB, LEDGER = forms("web", "storefront"), forms("ledger", "billing")
 SIZE = 50_000_000  # bytes
 IDLE = 90.0  # seconds
@@ -125,8 +126,8 @@ async def test_grpc_answers_single_requests_and_streams() -> None:
         assert [answer async for answer in chat] == [b"%d" % number for number in range(20)]
 
 
-def test_one_password_was_enough(dev: Dev) -> None:
-    assert dev.prompts == 1
+def test_one_password_was_enough(tilt: Tilt) -> None:
+    assert tilt.prompts == 1
 
 
 @pytest.mark.timeout(IDLE + 60)

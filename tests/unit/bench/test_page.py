@@ -96,13 +96,26 @@ def test_a_change_that_never_showed_is_written_as_a_miss() -> None:
     )
 
 
+PARTS = ("kubefwd", "operator", "helpers")
+
+
 def test_kubefwd_is_compared_only_when_it_was_there() -> None:
     results = copy.deepcopy(page.read())
     results["kubefwd"]["values"] = {"present": False}
     assert "`kubefwd` was not on PATH" in page.page(results)
     found = {"present": True, "answered": 250, "last_answer_s": 98.1, "rss_mb": 255.0}
     results["kubefwd"]["values"] = found
-    assert "250 services answered, the last after 98.1 s; 255 MB resident" in page.page(results)
+    results["services"]["values"]["answered_s"] = [2.0]
+    made = page.page(results)
+    assert "| kubefwd by itself | 250 | 98.1 s | 255 MB |  |" in made
+    assert "takes 2 s: kubefwd / native is 49 (by itself)." in made
+    parts = {"cpu_percent": 0.5, "rss_mb": 40.0}
+    supervised = {"answered": 250, "last_answer_s": 100.0, **dict.fromkeys(PARTS, parts)}
+    results["kubefwd"]["values"] = {**found, "supervised": supervised}
+    made = page.page(results)
+    said = "40 + 40 + 40 MB (kubefwd + operator + helpers) | 0.5 % + 0.5 % + 0.5 %"
+    assert f"| kubefwd supervised | 250 | 100 s | {said} |" in made
+    assert "kubefwd / native is 49 (by itself), 50 (supervised)." in made
 
 
 def test_a_page_without_any_numbers_can_be_made() -> None:

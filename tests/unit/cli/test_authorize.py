@@ -1,9 +1,12 @@
 """Which line `authorize` chooses, and what it hands on."""
 
+import hashlib
+from pathlib import Path
+
 import pytest
 from click import ClickException
 
-from kubefwd_operator.cli.authorize import environment, privileged_line
+from kubefwd_operator.cli.authorize import environment, look, privileged_line
 from kubefwd_operator.privileged.surroundings import Surroundings
 
 HELPER = ("/usr/bin/python3", "-I", "-S", "-B", "-X", "pycache_prefix=/dev/null", "/r oot")
@@ -42,6 +45,19 @@ def test_without_sudo_the_line_for_root_is_said() -> None:
         privileged_line(here(sudo=""), {})
     assert "no sudo" in caught.value.message
     assert caught.value.message.endswith("'/r oot' --instance tilt-1 --uid 1000")
+
+
+async def test_a_kubefwd_is_looked_at_before_it_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ClickException) as caught:
+        await look("tilt-1", str(tmp_path / "kubefwd"), {})
+    assert str(tmp_path / "kubefwd") in caught.value.message
+    program = tmp_path / "kubefwd"
+    program.write_text("#!/bin/sh\n# KUBEFWD_API_KEY\necho 1.25.16\n")
+    program.chmod(0o755)
+    seen = await look("tilt-1", str(program), {})
+    digest = hashlib.sha256(program.read_bytes()).hexdigest()
+    assert privileged_line(seen, {})[-4:] == ("--kubefwd", str(program), "--sha256", digest)
+    assert seen.authorize[-2:] == ("--kubefwd", str(program))
 
 
 def test_sudo_gets_the_developers_environment_and_the_helper_almost_none() -> None:

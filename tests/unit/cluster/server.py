@@ -68,9 +68,10 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 class Pipe:
-    """A proxy: reads what the client wants, then copies bytes both ways."""
+    """A proxy: reads what the client wants, then copies bytes both ways, or swallows them."""
 
     def __init__(self) -> None:
+        self.frozen = False
         self.asked: list[str] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -86,15 +87,18 @@ class Pipe:
             task = asyncio.current_task()
             assert task is not None
             self._tasks.add(task)
+            writers = [writer]
             try:
                 host, port = await greet(reader, writer)
                 self.asked.append(f"{host}:{port}")
                 far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
-                await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
+                writers.append(far_writer)
+                await asyncio.gather(self._copy(reader, far_writer), self._copy(far_reader, writer))
             except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 pass
             finally:
-                writer.close()
+                for each in writers:
+                    each.close()
 
         server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
         try:
@@ -105,14 +109,15 @@ class Pipe:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while piece := await reader.read(65536):
-            writer.write(piece)
-            await writer.drain()
-    finally:
-        writer.close()
+    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while piece := await reader.read(65536):
+                if not self.frozen:
+                    writer.write(piece)
+                    await writer.drain()
+        finally:
+            if not self.frozen:
+                writer.close()
 
 
 async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> tuple[str, int]:

@@ -210,6 +210,18 @@ async def test_a_sleep_of_the_machine_lists_everything_anew(
         assert not links & set(api.links), "the old connections may be dead"
 
 
+async def test_the_credentials_are_those_of_the_client() -> None:
+    async with running(Api()) as subject:
+        assert subject.catalog.access is None
+        subject.catalog.want(desired())
+        await until(lambda: subject.catalog.client)
+        access = subject.catalog.access
+        assert access is not None
+        assert (await access.grant()).tls is None
+        subject.catalog.want(desired(generation=1))
+        await until(lambda: subject.catalog.access not in (None, access))
+
+
 async def test_failing_asks_for_the_selectors_pods() -> None:
     api = Api()
     waiting = {"state": {"waiting": {"reason": "ErrImagePull"}}}

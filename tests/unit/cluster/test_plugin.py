@@ -293,6 +293,19 @@ class TestSchedule:
         await attempts(subject, 100_000, 100)
         assert runs.count == 2
 
+    async def test_a_margin_asks_for_a_fresh_one_before_the_end(self) -> None:
+        runs = Runs()
+        runs.status = {"token": "t", "expirationTimestamp": "1970-01-01T00:10:00Z"}
+        subject = plugin(runs)
+        await attempts(subject, 500)
+        assert (await subject.credential(90)).token == "t"
+        await asyncio.sleep(20)
+        runs.status = {"token": "u", "expirationTimestamp": "1970-01-01T00:20:00Z"}
+        assert (await subject.credential()).token == "t"
+        assert (await subject.credential(90)).token == "u"
+        assert (await subject.credential(90)).token == "u"
+        assert runs.count == 2
+
     async def test_a_401_to_a_proven_credential_leads_to_one_run_at_once(self) -> None:
         runs = Runs()
         subject = plugin(runs)

@@ -294,6 +294,11 @@ def test_another_engine_is_told() -> None:
     assert told((A, now), (A, replace(now, engine=replace(now.engine, name="kubefwd")))) == [
         "The engine is now kubefwd."
     ]
+    native = replace(now.engine, name="native", why="another user runs a kubefwd")
+    kubefwd = replace(now, engine=replace(now.engine, name="kubefwd"))
+    assert told((A, kubefwd), (A, replace(now, engine=native))) == [
+        "The engine is now native: another user runs a kubefwd"
+    ]
 
 
 def test_the_source_of_a_namespace_is_told() -> None:

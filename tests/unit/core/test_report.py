@@ -44,6 +44,13 @@ def test_keys_for_people() -> None:
     assert data["authorization"] == "Authorized sudo -A"
 
 
+def test_the_engine_says_why_it_is_the_one() -> None:
+    chosen = replace(STATUS, engine="native", engine_why="no kubefwd on PATH")
+    assert encode(chosen)["engine"] == "native (no kubefwd on PATH)"
+    assert document(chosen)["engine"] == "native"
+    assert document(chosen)["engineWhy"] == "no kubefwd on PATH"
+
+
 def test_authorization_without_a_way_is_one_word() -> None:
     assert encode(status(wish(), seen(authority=WAITING)))["authorization"] == WAITING.state.value
 
@@ -85,6 +92,7 @@ def test_the_document_for_machines() -> None:
         "message",
         "generation",
         "engine",
+        "engineWhy",
         "cluster",
         "authorization",
         "conditions",

@@ -65,10 +65,13 @@ def test_good_arguments_become_settings(raw: dict[str, str], expected: Settings)
             id="both",
         ),
         pytest.param(
-            {"engine": "kubefwd"},
-            "not available in this release",
-            "'native' or 'auto'",
-            id="kubefwd",
+            {"kubefwd": "bin/kubefwd"}, "kubefwd: 'bin/kubefwd'", "put kubefwd on PATH", id="path"
+        ),
+        pytest.param(
+            {"kubefwd": "/k", "engine": "native"},
+            "kubefwd: a path is given",
+            "take one of the two out",
+            id="a path for nothing",
         ),
         pytest.param(
             {"engine": "ssh"}, "engine: 'ssh' is not an engine", "use 'auto'", id="unknown engine"
@@ -102,7 +105,7 @@ def test_every_bad_argument_is_listed_at_once() -> None:
     raw = {
         "namespaces": "A,ok,ok,also_bad",
         "exclude": "ok",
-        "engine": "kubefwd",
+        "engine": "ssh",
         "linger": "x",
         "bare_names": "x",
         "instance": "X",

@@ -26,8 +26,8 @@ from kubefwd_operator.core.errors import Forbidden
 from kubefwd_operator.core.model import CatalogSeen, Desired, Service, ServiceSeen, ServiceState
 from kubefwd_operator.core.names import spell
 from kubefwd_operator.core.reason import Reason
+from kubefwd_operator.engines import passing
 from kubefwd_operator.engines.native import absences
-from kubefwd_operator.engines.native import engine as engine_module
 from kubefwd_operator.engines.native.engine import NativeEngine
 
 
@@ -255,7 +255,7 @@ async def test_another_cluster_drops_everything(stage: Stage) -> None:
 async def test_a_taken_port_is_that_services_problem(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "RESYNC", 0.05)
+    monkeypatch.setattr(passing, "RESYNC", 0.05)
     stage.helper.refuse[next(candidates(CLUSTER.key, "shop-a", "web")), 80] = "in-use"
     stage.catalog.put(service("web", pod("web-1")), service("api", pod("web-1")))
     stage.engine.want(wish())
@@ -281,7 +281,7 @@ async def test_an_address_of_another_instance_is_replaced(stage: Stage) -> None:
 async def test_a_name_that_is_withheld_is_that_services_problem(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "RESYNC", 0.05)
+    monkeypatch.setattr(passing, "RESYNC", 0.05)
     stage.helper.withhold["web"] = "yours"
     await stage.forwarded(service("web", pod("web-1")), service("api", pod("web-1")))
     assert stage.reasons() == [Reason.NAME_TAKEN]
@@ -295,7 +295,7 @@ async def test_a_name_that_is_withheld_is_that_services_problem(
 async def test_a_name_that_another_instance_waits_for_is_told_at_the_next_resync(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "RESYNC", 0.05)
+    monkeypatch.setattr(passing, "RESYNC", 0.05)
     await stage.forwarded(service("web", pod("web-1")))
     assert stage.reasons() == []
     stage.helper.waiting["web"] = "1000.tilt-2"
@@ -309,7 +309,7 @@ async def test_a_name_that_another_instance_waits_for_is_told_at_the_next_resync
 async def test_hosts_that_cannot_be_written_are_the_engines_problem(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "RESYNC", 0.05)
+    monkeypatch.setattr(passing, "RESYNC", 0.05)
     stage.helper.refuse["hosts"] = "read-only"
     await stage.forwarded(service("web", pod("web-1")))
     (problem,) = stage.engine.seen().problems
@@ -392,7 +392,7 @@ async def test_pods_that_fail_are_told_with_the_reset_of_who_asked(stage: Stage)
 
 
 async def test_sleep_drops_connections(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, "SLEEP_CHECK", 0.02)
+    monkeypatch.setattr(passing, "SLEEP_CHECK", 0.02)
     await stage.engine.close()
     stage.engine.start()
     await stage.forwarded(service("web", pod("web-1")))
@@ -408,7 +408,7 @@ async def test_sleep_drops_connections(stage: Stage, monkeypatch: pytest.MonkeyP
 async def test_an_error_of_ours_is_shown_and_does_not_end_the_engine(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "BACK_OFF_MIN", 0.02)
+    monkeypatch.setattr(passing, "BACK_OFF_MIN", 0.02)
     working = stage.catalog.seen
 
     def broken() -> object:

@@ -9,16 +9,10 @@ from hypothesis import strategies as st
 from tests.unit.native.kit import pod, seen, service, wish
 
 from kubefwd_operator.core.addresses import candidates
+from kubefwd_operator.core.forwardable import refusal, wanted
 from kubefwd_operator.core.model import CatalogSeen, ClusterRef, Endpoint, Service, ServicePort
 from kubefwd_operator.core.reason import Reason
-from kubefwd_operator.engines.native.leases import (
-    LeaseKey,
-    assign,
-    hostnames,
-    leases,
-    refusal,
-    wanted,
-)
+from kubefwd_operator.engines.native.leases import LeaseKey, assign, hostnames, leases
 from kubefwd_operator.engines.native.plan import Plan, Steps, plan, steps
 from kubefwd_operator.engines.native.target import Target
 

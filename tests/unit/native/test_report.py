@@ -8,6 +8,7 @@ from tests.unit.native.kit import pod, seen, service, wish
 from kubefwd_operator.core.model import Problem, Service, ServiceSeen, ServiceState
 from kubefwd_operator.core.names import publish
 from kubefwd_operator.core.reason import Reason
+from kubefwd_operator.engines.hosts import Written
 from kubefwd_operator.engines.native import report
 from kubefwd_operator.engines.native.bindings import Bound
 from kubefwd_operator.engines.native.leases import assign, leases
@@ -38,15 +39,18 @@ def shown(
     addresses = assign("lab", leases([of]), {})
     planned = plan(wish(), seen(of), addresses)
     (placed,) = planned.placed
-    standing = Bound(
-        places=frozenset(planned.listen) if listens else frozenset(),
-        published=publish([placed] if named else [], wish()),
+    written = Written(
+        publish([placed] if named else [], wish()),
         withheld=(Withheld(withheld, placed.addresses[0], "held-by-user", "yours"),)
         if withheld
         else (),
         contested=(Contested(contested, "1000.tilt-2"),) if contested else (),
+        problem=hosts_problem,
+    )
+    standing = Bound(
+        places=frozenset(planned.listen) if listens else frozenset(),
+        written=written,
         refused=MappingProxyType(dict.fromkeys(planned.listen, TAKEN)) if refused else None,
-        hosts_problem=hosts_problem,
     )
     (found,) = report.services(
         planned,

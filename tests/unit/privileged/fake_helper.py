@@ -15,9 +15,20 @@ from typing import Any
 
 
 class FakeHelper:
-    """Answers one connection, line by line. `deaf` never answers, `lossy` loses descriptors."""
+    """Answers one connection, line by line. `deaf` never answers, `lossy` loses descriptors.
 
-    def __init__(self, connection: socket.socket, *, deaf: bool = False, lossy: bool = False):
+    `kubefwd` is the SHA-256 of the one that it was authorised with.
+    """
+
+    def __init__(
+        self,
+        connection: socket.socket,
+        *,
+        deaf: bool = False,
+        lossy: bool = False,
+        kubefwd: str = "",
+    ):
+        self.kubefwd = kubefwd
         self.connection = connection
         self.heard: list[dict[str, Any]] = []
         self.deaf = deaf
@@ -45,7 +56,7 @@ class FakeHelper:
             return
         fields = {key: value for key, value in request.items() if key not in ("id", "verb")}
         try:
-            answer, descriptors = getattr(self, f"_{request['verb']}")(**fields)
+            answer, descriptors = getattr(self, f"_{request['verb'].replace('-', '_')}")(**fields)
         except OSError as error:
             answer, descriptors = refusal("in-use", f"{error.strerror}: {request}"), []
         line = json.dumps({"id": request["id"], "ok": True, **answer}).encode() + b"\n"
@@ -56,7 +67,18 @@ class FakeHelper:
 
     def _hello(self, version: int, linger: int) -> Any:
         who = {"pid": os.getpid(), "guardian": 2, "platform": sys.platform}
-        return {"version": version, **who}, []
+        return {"version": version, "kubefwd": self.kubefwd, **who}, []
+
+    def _kubefwd_start(self, **access: str) -> Any:
+        if not access["server"].startswith("https://"):
+            return refusal("protocol", "A server is an https address."), []
+        return {"api_key": "k" * 32, "pid": 4711}, []
+
+    def _kubefwd_stop(self) -> Any:
+        return {}, []
+
+    def _kubefwd_token(self, token: str) -> Any:
+        return {}, []
 
     def _listen(self, ip: str, port: int) -> Any:
         if not ip.startswith("127.18."):
@@ -108,4 +130,4 @@ def connect(folder: Path, patience: float) -> socket.socket | None:
 
 if __name__ == "__main__":
     while found := connect(Path(sys.argv[1]), patience=float(sys.argv[2])):
-        FakeHelper(found).serve()
+        FakeHelper(found, kubefwd=sys.argv[3] if sys.argv[3:] else "").serve()

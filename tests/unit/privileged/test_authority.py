@@ -17,7 +17,7 @@ from tests.lab.eventual import eventually_async
 from tests.unit.privileged import fake_helper
 
 from kubefwd_operator.core.errors import HelperGone, SettingsError
-from kubefwd_operator.core.model import AuthoritySeen, AuthorityState, Desired
+from kubefwd_operator.core.model import AuthoritySeen, AuthorityState, Desired, PinnedKubefwd
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.privileged.authority import Authority
 from kubefwd_operator.privileged.listening import Listening
@@ -49,6 +49,7 @@ class Place:
         self.tried: list[str] = []
         self.works: set[str] = set()
         self.fault = ""
+        self.kubefwd = ""
         self.pasted: list[subprocess.Popen[bytes]] = []
 
     @property
@@ -56,7 +57,7 @@ class Place:
         return self.base / "ours" / "tilt-1"
 
     def helper(self, linger: float = 0.3) -> tuple[str, ...]:
-        return (sys.executable, fake_helper.__file__, str(self.folder), str(linger))
+        return (sys.executable, fake_helper.__file__, str(self.folder), str(linger), self.kubefwd)
 
     def way(self, name: str, asks: bool = False, fails: str = "echo no; exit 1") -> Way:
         def plan(_: Surroundings) -> Launch | Obstacle:
@@ -100,7 +101,13 @@ def place(tmp_path: Path) -> Place:
 class Running:
     """An authority, and every state that it has shown."""
 
-    def __init__(self, place: Place, ways: list[Way], timing: Timing = QUICK) -> None:
+    def __init__(
+        self,
+        place: Place,
+        ways: list[Way],
+        timing: Timing = QUICK,
+        kubefwd: PinnedKubefwd | None = None,
+    ) -> None:
         self.shown: list[AuthoritySeen] = []
         self._woken = asyncio.Event()
         self.authority = Authority(
@@ -113,6 +120,7 @@ class Running:
             look=place.look,
             listening=Listening(lambda: RunDirectory(place.base, ("ours", "tilt-1")), os.geteuid()),
             root_uid=os.geteuid(),
+            kubefwd=kubefwd,
         )
 
     def _changed(self) -> None:
@@ -136,8 +144,10 @@ class Running:
 
 
 @asynccontextmanager
-async def running(place: Place, *ways: Way, timing: Timing = QUICK) -> AsyncIterator[Running]:
-    one = Running(place, list(ways), timing)
+async def running(
+    place: Place, *ways: Way, timing: Timing = QUICK, kubefwd: PinnedKubefwd | None = None
+) -> AsyncIterator[Running]:
+    one = Running(place, list(ways), timing, kubefwd)
     one.refresh(1)
     one.authority.start()
     try:
@@ -406,3 +416,28 @@ async def test_closing_ends_a_dialog(place: Place) -> None:
 def test_an_instance_id_that_root_would_refuse_is_refused_at_once() -> None:
     with pytest.raises(SettingsError):
         Authority(instance="No!", linger=1, environ={}, changed=lambda: None)
+
+
+async def test_a_helper_for_another_kubefwd_is_sent_away(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    place.works = {"asks"}
+    place.kubefwd = "cd" * 32
+    pinned = PinnedKubefwd("/opt/kubefwd", "ab" * 32)
+    async with running(place, place.way("asks", asks=True), kubefwd=pinned) as one:
+        while "authorised for another kubefwd" not in caplog.text:  # noqa: ASYNC110 - a log
+            await asyncio.sleep(0.01)
+        assert one.authority.helper is None
+        place.kubefwd = pinned.sha256
+        one.refresh(2)
+        place.paste()
+        await one.until(AUTHORIZED)
+        assert one.authority.helper is not None
+        assert one.authority.helper.kubefwd == pinned.sha256
+
+
+async def test_without_a_kubefwd_any_helper_will_do(place: Place) -> None:
+    place.works = {"silent"}
+    place.kubefwd = "cd" * 32
+    async with running(place, place.way("silent")) as one:
+        await one.until(AUTHORIZED)

@@ -7,6 +7,7 @@ import resource
 import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvloop
@@ -14,9 +15,11 @@ from tests.unit.privileged.fake_helper import FakeHelper
 from tests.unit.privileged.talk import IP, TalksToHelper, free_port
 
 from kubefwd_operator.core.errors import HelperGone, HelperRefused
+from kubefwd_operator.core.model import KubefwdAccess
 from kubefwd_operator.core.names import HostsEntry
 from kubefwd_operator.privileged.channel import SILENT_BEATS, Helper
 from kubefwd_operator.privileged.rivals import HOSTS, Contested
+from kubefwd_operator.privileged.wire import Event
 
 LOG = logging.getLogger("test")
 
@@ -24,7 +27,7 @@ LOG = logging.getLogger("test")
 class Pair:
     """Our Helper and the fake at the other end."""
 
-    def __init__(self, beat: float = 60, hosts_file: Path = HOSTS, **faults: bool) -> None:
+    def __init__(self, beat: float = 60, hosts_file: Path = HOSTS, **faults: Any) -> None:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         self.fake = FakeHelper(theirs, **faults)
@@ -234,3 +237,60 @@ def test_the_same_works_on_uvloop() -> None:
         pair.fake.connection.close()
 
     uvloop.run(talk())
+
+
+# --- kubefwd ---------------------------------------------------------------------------------
+
+ACCESS = KubefwdAccess("https://10.0.0.1", ca="CA", token="t0ken")
+
+
+async def test_which_kubefwd_it_was_authorised_with_is_learnt_by_hello(pair: Pair) -> None:
+    assert pair.helper.kubefwd == ""
+    other = await Pair(kubefwd="ab" * 32).greeted()
+    assert other.helper.kubefwd == "ab" * 32
+    other.helper.close()
+    other.fake.connection.close()
+
+
+async def test_kubefwd_is_started_with_values_and_its_key_is_not_shown(pair: Pair) -> None:
+    started = await pair.helper.kubefwd_start(ACCESS)
+    assert (started.key, started.pid) == ("k" * 32, 4711)
+    assert started.key not in repr(started)
+    asked = {key: value for key, value in pair.fake.heard[-1].items() if key != "id"}
+    assert asked == {
+        "verb": "kubefwd-start",
+        "server": "https://10.0.0.1",
+        "tls_server_name": "",
+        "ca": "CA",
+        "certificate": "",
+        "key": "",
+        "token": "t0ken",
+    }
+
+
+async def test_what_root_refuses_has_its_code(pair: Pair) -> None:
+    with pytest.raises(HelperRefused) as refused:
+        await pair.helper.kubefwd_start(KubefwdAccess("http://10.0.0.1"))
+    assert refused.value.code == "protocol"
+
+
+async def test_kubefwd_is_given_tokens_and_ended(pair: Pair) -> None:
+    await pair.helper.kubefwd_token("fresh")
+    await pair.helper.kubefwd_stop()
+    said = [(each["verb"], each.get("token")) for each in pair.fake.heard[-2:]]
+    assert said == [("kubefwd-token", "fresh"), ("kubefwd-stop", None)]
+
+
+async def test_what_it_says_goes_to_whom_it_concerns_else_to_the_log(
+    pair: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    pair.fake.say(b'{"event": "log", "level": "warning", "message": "for the log"}\n')
+    await pair.helper.kubefwd_token("ordered after it")
+    assert [record.message for record in caplog.records] == ["helper: for the log"]
+    heard: list[Event] = []
+    pair.helper.heard = heard.append
+    pair.fake.say(b'{"event": "exited", "level": "warning", "message": "ended"}\n')
+    await pair.helper.kubefwd_token("ordered after it")
+    assert heard == [Event("exited", "warning", "ended")]
+    assert len(caplog.records) == 1

@@ -5,7 +5,9 @@ import shlex
 import pytest
 
 from kubefwd_operator.core.errors import SettingsError
+from kubefwd_operator.core.model import PinnedKubefwd
 from kubefwd_operator.privileged.command import command, require_instance, sudo, typed
+from kubefwd_operator.root.helper.peer import identify
 
 HELPER = (
     "/usr/bin/python3",
@@ -22,6 +24,15 @@ def test_under_sudo_the_uid_is_not_named_because_sudo_names_it() -> None:
 def test_without_sudo_the_uid_is_named() -> None:
     argv = command("/usr/bin/python3", "/home/me too/root", "tilt-10350", 0)
     assert argv == (*HELPER, "--uid", "0")
+
+
+def test_a_kubefwd_is_named_by_path_and_content_as_root_reads_it() -> None:
+    pinned = PinnedKubefwd("/opt/k u", "ab" * 32, "1.25.16")
+    argv = command("/usr/bin/python3", "/home/me too/root", "tilt-10350", 0, pinned)
+    told = ("--uid", "0", "--kubefwd", "/opt/k u", "--sha256", "ab" * 32)
+    assert argv == (*HELPER, *told)
+    user = identify(argv[len(HELPER) - 2 :], {})
+    assert (user.kubefwd, user.sha256) == (pinned.path, pinned.sha256)
 
 
 def test_options_of_sudo_end_before_the_helper_begins() -> None:

@@ -5,12 +5,12 @@ import itertools
 import pytest
 
 from kubefwd_operator.core.model import AuthorityState
+from kubefwd_operator.core.transitions import IllegalTransitionError
 from kubefwd_operator.privileged.machine import (
     SHOWN,
     TABLE,
     Action,
     Event,
-    IllegalTransitionError,
     Phase,
     transition,
 )

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from kubefwd_operator.core.model import PinnedKubefwd
 from kubefwd_operator.privileged.command import command
 from kubefwd_operator.privileged.surroundings import Surroundings
 from kubefwd_operator.privileged.ways import (
@@ -39,6 +40,16 @@ def launched(way: Way, here: Surroundings) -> Launch:
 def test_the_ways_are_tried_in_a_fixed_order_and_the_one_that_asks_comes_last() -> None:
     assert [way.name for way in ALL] == ["already root", "sudo -n", "sudo -A"]
     assert [way.asks for way in ALL] == [False, False, True]
+
+
+@pytest.mark.parametrize("way", ALL, ids=lambda way: way.name)
+def test_every_way_names_the_kubefwd_that_root_may_run(way: Way) -> None:
+    pinned = PinnedKubefwd("/opt/100%/kubefwd", "ab" * 32)
+    here = dataclasses.replace(HERE, kubefwd=pinned, uid=0 if way is already_root.WAY else 1000)
+    argv = launched(way, here).argv
+    assert argv[-4:] == ("--kubefwd", "/opt/100%/kubefwd", "--sha256", "ab" * 32)
+    if way.asks:
+        assert "runs /opt/100%%/kubefwd" in argv[3], "sudo reads % in a prompt"
 
 
 def test_root_starts_the_helper_with_an_empty_environment_and_its_uid() -> None:

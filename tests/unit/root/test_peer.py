@@ -67,6 +67,40 @@ def test_the_user_is_not_certain(arguments: list[str], environ: dict[str, str]) 
         identify(arguments, environ)
 
 
+SHA = "0123456789abcdef" * 4
+
+
+def test_a_kubefwd_may_be_authorised_with_it() -> None:
+    path = "/opt/with a space/kubefwd"
+    user = identify(["--instance", "a", "--kubefwd", path, "--sha256", SHA], ROOT)
+    assert (user.kubefwd, user.sha256) == (path, SHA)
+    told = identify(["--instance", "a", "--uid", "0", "--kubefwd", path, "--sha256", SHA], {})
+    assert (told.uid, told.kubefwd) == (0, path)
+    plain = identify(["--instance", "a"], ROOT)
+    assert (plain.kubefwd, plain.sha256) == ("", "")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(["--kubefwd", "/k"], id="no hash"),
+        pytest.param(["--sha256", SHA], id="no path"),
+        pytest.param(["--kubefwd", "k", "--sha256", SHA], id="a relative path"),
+        pytest.param(["--kubefwd", "", "--sha256", SHA], id="an empty path"),
+        pytest.param(["--kubefwd", "/" + "k" * 1024, "--sha256", SHA], id="a long path"),
+        pytest.param(["--kubefwd", "/k\nx", "--sha256", SHA], id="two lines"),
+        pytest.param(["--kubefwd", "/k\x1b[2J", "--sha256", SHA], id="an escape"),
+        pytest.param(["--kubefwd", "/k", "--sha256", SHA[:-1]], id="a short hash"),
+        pytest.param(["--kubefwd", "/k", "--sha256", SHA.upper()], id="capitals in a hash"),
+        pytest.param(["--kubefwd", "/k", "--sha256", SHA, "--verbose"], id="more"),
+        pytest.param(["--sha256", SHA, "--kubefwd", "/k"], id="another order"),
+    ],
+)
+def test_a_kubefwd_is_not_certain(words: list[str]) -> None:
+    with pytest.raises(Refusal, match="usage"):
+        identify(["--instance", "a", *words], ROOT)
+
+
 @pytest.fixture
 def user(tmp_path: Path) -> User:
     (tmp_path / "home").mkdir()

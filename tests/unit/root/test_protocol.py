@@ -18,6 +18,16 @@ ENTRY: dict[str, Any] = {
     "short": True,
 }
 
+PEM = "-----BEGIN CERTIFICATE-----\nMIIB+/=\nQUJD\n-----END CERTIFICATE-----\n"
+ACCESS = {
+    "server": "https://api.example:6443",
+    "tls_server_name": "kubernetes",
+    "ca": PEM,
+    "certificate": "",
+    "key": "",
+    "token": "",
+}
+
 
 def listen(ip: str, port: int) -> dict[str, Any]:
     """Return what is left of the fields of a `listen` request."""
@@ -79,6 +89,9 @@ def test_an_id_is_taken(number: int) -> None:
         {"verb": "listen", "ip": "127.18.0.3", "port": 80},
         {"verb": "release", "ip": "127.18.0.3", "port": 80},
         {"verb": "hosts", "entries": [ENTRY]},
+        {"verb": "kubefwd-start", **ACCESS},
+        {"verb": "kubefwd-stop"},
+        {"verb": "kubefwd-token", "token": "abc"},
         {"verb": "heartbeat"},
         {"verb": "purge"},
         {"verb": "bye"},
@@ -186,4 +199,97 @@ def test_too_many_entries_are_refused_and_the_limit_is_taken() -> None:
 
 def test_as_many_entries_as_are_allowed_fit_into_a_line() -> None:
     line = json.dumps({"id": 1, "verb": "hosts", "entries": [ENTRY] * protocol.MAX_ENTRIES})
+    assert len(line) < protocol.MAX_LINE
+
+
+@pytest.mark.parametrize("ip", ["127.1.27.0", "127.1.27.1", "127.1.99.9", "127.1.255.255"])
+def test_an_entry_may_have_an_address_of_kubefwds_which_cannot_be_listened_on(ip: str) -> None:
+    assert entries([ENTRY | {"ip": ip}])[0].ip == ip
+    assert protocol.is_kubefwds(ip)
+    with pytest.raises(Refusal):
+        listen(ip, 80)
+
+
+@pytest.mark.parametrize(
+    "ip", ["127.1.26.255", "127.1.0.1", "127.1.9.1", "127.1.256.1", "127.2.27.1", "127.1.27.1\n"]
+)
+def test_an_entry_has_no_other_address(ip: str) -> None:
+    with pytest.raises(Refusal) as refusal:
+        entries([ENTRY | {"ip": ip}])
+    assert refusal.value.code == "foreign"
+
+
+def access(**change: str) -> dict[str, Any]:
+    """Return what is left of the fields of a `kubefwd-start` request."""
+    return protocol.verb({"id": 1, "verb": "kubefwd-start", **ACCESS, **change})[1]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"server": "https://10.0.0.1"},
+        {"server": "https://[fd00::1]:6443/k8s/clusters/c-m-1"},
+        {"server": "https://ABC.gr7.eu-west-1.eks.amazonaws.com"},
+        {"tls_server_name": ""},
+        {"tls_server_name": "10.0.0.1"},
+        {"ca": "", "token": "eyJhbGciOi.J9.x-_=" * 100},
+        {"ca": PEM * 3},
+        {"certificate": PEM, "key": PEM.replace("CERTIFICATE", "EC PRIVATE KEY")},
+    ],
+)
+def test_an_access_is_taken(change: dict[str, str]) -> None:
+    assert access(**change) == {**ACCESS, **change}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"server": "http://10.0.0.1"}, id="http"),
+        pytest.param({"server": "10.0.0.1:6443"}, id="no scheme"),
+        pytest.param({"server": "file:///etc/shadow"}, id="file"),
+        pytest.param({"server": "https://user:pass@host"}, id="a user in the server"),
+        pytest.param({"server": "https://host?x=1"}, id="a query"),
+        pytest.param({"server": "https://host#x"}, id="a fragment"),
+        pytest.param({"server": 'https://host", "insecure-skip-tls-verify": true'}, id="JSON"),
+        pytest.param({"server": "https://host\nusers: []"}, id="YAML"),
+        pytest.param({"server": "https://host\n"}, id="a newline at the end"),
+        pytest.param({"server": "https://höst"}, id="not ASCII"),
+        pytest.param({"server": "https://" + "a" * 254}, id="a long host"),
+        pytest.param({"server": "https://host/" + "a" * 2048}, id="a long path"),
+        pytest.param({"server": ""}, id="no server"),
+        pytest.param({"tls_server_name": "a/b"}, id="a path for a name"),
+        pytest.param({"tls_server_name": "a\nb"}, id="two lines for a name"),
+        pytest.param({"ca": "/etc/shadow"}, id="a path for a CA"),
+        pytest.param({"ca": "/etc/shadow\n" + PEM}, id="a path before a CA"),
+        pytest.param({"ca": PEM.replace("MIIB", "&a [*a]")}, id="an anchor in a CA"),
+        pytest.param({"ca": PEM * 8000}, id="a large CA"),
+        pytest.param({"certificate": "!!python/object", "key": PEM}, id="a tag for a certificate"),
+        pytest.param({"key": PEM * 2000}, id="a large key"),
+        pytest.param({"token": "two words"}, id="a blank in a token"),
+        pytest.param({"token": "a\nb"}, id="two lines for a token"),
+        pytest.param({"token": "x" * 65537}, id="a large token"),
+    ],
+)
+def test_an_access_is_refused_and_not_quoted(change: dict[str, str]) -> None:
+    with pytest.raises(Refusal) as refusal:
+        access(**change)
+    assert refusal.value.code == "protocol"
+    assert not any(value and value in str(refusal.value) for value in change.values())
+
+
+@pytest.mark.parametrize(
+    "name", ["exec", "tokenFile", "proxy-url", "insecure-skip-tls-verify", "auth-provider", "path"]
+)
+def test_an_access_has_no_other_field(name: str) -> None:
+    with pytest.raises(Refusal, match="The fields of kubefwd-start are"):
+        access(**{name: "true"})
+
+
+def test_the_largest_access_fits_into_a_line() -> None:
+    body = "A" * 64 + "\n"
+    room = len(PEM) + len(body)
+    ca = PEM.replace("QUJD\n", body * ((524288 - room) // len(body)))
+    small = PEM.replace("QUJD\n", body * ((65536 - room) // len(body)))
+    fields = access(ca=ca, certificate=small, key=small, token="x" * 65536)
+    line = json.dumps({"id": 1, "verb": "kubefwd-start", **fields})
     assert len(line) < protocol.MAX_LINE

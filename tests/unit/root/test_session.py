@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from tests.unit.root.leases import ours
 
 from kubefwd_operator.root.helper.hosts import Hosts
+from kubefwd_operator.root.helper.kubefwd import Kubefwd
 from kubefwd_operator.root.helper.ledger import Ledger
 from kubefwd_operator.root.helper.listeners import Listeners
+from kubefwd_operator.root.helper.peer import User
 from kubefwd_operator.root.helper.session import Session
 
 IP = "127.18.78.3"
@@ -38,7 +40,11 @@ class Side:
         self.ledger = Ledger(str(folder / "state"), f"{os.getuid()}.tilt-10350")
         self.life = self.ledger.live(0)
         self.hosts, self.listeners = Hosts(str(self.file), self.ledger), Listeners(self.ledger)
-        self.session = Session(self.hosts, self.listeners, 4711, self.undo)
+        self.kubefwd = Kubefwd(User(os.getuid(), "/", "tilt-10350"), self.hosts)
+        self.session = self.connect()
+
+    def connect(self) -> Session:
+        return Session(self.hosts, self.listeners, self.kubefwd, 4711, self.undo)
 
     def undo(self, whose: Callable[[str], bool]) -> None:
         self.undone += 1
@@ -75,7 +81,8 @@ def _port() -> int:
 def test_hello_tells_who_answers(side: Side) -> None:
     answer, _ = side.ask("hello", version=1, linger=30)
     assert answer.pop("platform") in {"linux", "darwin"}
-    assert answer == {"id": 7, "ok": True, "version": 1, "pid": os.getpid(), "guardian": 4711}
+    told = {"version": 1, "kubefwd": "", "pid": os.getpid(), "guardian": 4711}
+    assert answer == {"id": 7, "ok": True, **told}
     assert (side.session.linger, side.session.closed) == (30, False)
 
 
@@ -217,7 +224,7 @@ _lines = st.binary(max_size=300) | (_near | _hosts | _foreign | _json).map(
 )
 @given(lines=st.lists(_lines, max_size=5), polite=st.booleans())
 def test_no_line_raises_or_changes_anything(side: Side, lines: list[bytes], polite: bool) -> None:
-    session = Session(side.hosts, side.listeners, 4711, side.undo)
+    session = side.connect()
     if polite:
         session.answer(b'{"id": 1, "verb": "hello", "version": 1, "linger": 3}')
     for line in lines:

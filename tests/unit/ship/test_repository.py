@@ -17,8 +17,10 @@ from kubefwd_operator.core.settings import ARGUMENTS
 
 ROOT_CODE = "operator/kubefwd_operator/root"
 # The design aims at 420. What is there, with refusals, leases, journal, guardian and both
-# platforms, is more; it may shrink, and must not grow unnoticed.
-ROOT_CODE_LIMIT = 690
+# platforms, is more; it may shrink, and must not grow unnoticed. What is there for kubefwd alone
+# has a limit of its own.
+ROOT_CODE_LIMIT, KUBEFWD_LIMIT = 770, 275
+KUBEFWD_CODE = {"kubefwd.py", "pinned.py", "output.py"}
 TROUBLESHOOTING = Path("docs/troubleshooting.md")
 FILE_LIMIT, TESTS_FILE_LIMIT, FUNCTION_LIMIT = 350, 600, 50
 
@@ -71,10 +73,10 @@ def test_no_function_is_too_long() -> None:
 
 
 def test_root_code_can_be_read_in_ten_minutes() -> None:
-    paths = [path for path in python_files(ROOT_CODE) if path.name != "kubefwd.py"]
-    assert paths
-    lines = {str(path): rules.code_lines(text(path)) for path in paths}
+    lines = {path.name: rules.code_lines(text(path)) for path in python_files(ROOT_CODE)}
+    kubefwd = {name: lines.pop(name) for name in KUBEFWD_CODE}
     assert sum(lines.values()) <= ROOT_CODE_LIMIT, lines
+    assert sum(kubefwd.values()) <= KUBEFWD_LIMIT, kubefwd
 
 
 class TestRequirements:

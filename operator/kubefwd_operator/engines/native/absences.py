@@ -5,8 +5,9 @@ Times are loop time, in seconds, and are handed in.
 
 from collections.abc import Iterable
 
+from kubefwd_operator.core.forwardable import refusal
 from kubefwd_operator.core.model import Service
-from kubefwd_operator.engines.native.leases import LeaseKey, hostnames, refusal
+from kubefwd_operator.engines.native.leases import LeaseKey, hostnames
 from kubefwd_operator.engines.native.target import ServiceKey
 
 NO_PODS_AFTER = 10.0

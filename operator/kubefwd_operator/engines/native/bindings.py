@@ -8,20 +8,19 @@ is said.
 
 import asyncio
 import socket as sockets
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from kubefwd_operator.core.errors import HelperGone, HelperRefused
 from kubefwd_operator.core.model import Desired, Problem
-from kubefwd_operator.core.names import HostsEntry, Placed, Published, publish
+from kubefwd_operator.core.names import Placed
 from kubefwd_operator.core.reason import Reason
+from kubefwd_operator.engines.hosts import AGAIN, UNWRITTEN, HostsWriter, NamingHelper, Written
 from kubefwd_operator.engines.native.listener import Listener
 from kubefwd_operator.engines.native.plan import Place, Plan, steps
 from kubefwd_operator.engines.native.target import Target
-from kubefwd_operator.privileged.channel import HostsOutcome, Withheld
-from kubefwd_operator.privileged.rivals import Contested
 
 PIPELINE = 64
 """Requests that are under way at once; each answer carries a descriptor, whose number in flight
@@ -31,12 +30,10 @@ _REASONS = {
     "in-use": Reason.PORT_TAKEN,
     "leased": Reason.ADDRESS_TAKEN,
     "limit": Reason.LIMIT_REACHED,
-    "read-only": Reason.HOSTS_NOT_WRITABLE,
 }
-_AGAIN = "It is tried again every 30 seconds."
 
 
-class HelperLike(Protocol):
+class HelperLike(NamingHelper, Protocol):
     """What the engine needs of `privileged/channel.py`'s Helper."""
 
     async def listen(self, ip: str, port: int) -> sockets.socket:
@@ -45,23 +42,14 @@ class HelperLike(Protocol):
     async def release(self, ip: str, port: int) -> None:
         """Let the helper close its copy. Raises HelperRefused, HelperGone."""
 
-    async def hosts(self, entries: Sequence[HostsEntry]) -> HostsOutcome:
-        """Replace this instance's names. Raises HelperRefused, HelperGone."""
-
-
-_NOTHING = Published((), {}, {})
-
 
 @dataclass(frozen=True, slots=True)
 class Bound:
     """What stands now: places that listen, names that are written, and what went wrong where."""
 
     places: frozenset[Place] = frozenset()
-    published: Published = _NOTHING
-    withheld: tuple[Withheld, ...] = ()
-    contested: tuple[Contested, ...] = ()
+    written: Written = UNWRITTEN
     refused: Mapping[Place, Problem] | None = None
-    hosts_problem: Problem | None = None
 
 
 class Bindings:
@@ -80,19 +68,18 @@ class Bindings:
         self._listeners: dict[Place, Listener] = {}
         self._targets: dict[Place, Target] = {}
         self._refused: dict[Place, Problem] = {}
-        self._named: frozenset[str] = frozenset()
-        self._bound = Bound()
+        self._hosts = HostsWriter(helper)
         self._pipeline = asyncio.Semaphore(PIPELINE)
         self._abandoned = False
 
     def named(self, address: str) -> bool:
         """Say whether the hosts file leads to this address, which keeps it leased to us."""
-        return address in self._named
+        return address in self._hosts.named
 
     @property
     def bound(self) -> Bound:
         """What stands now."""
-        return replace(self._bound, places=frozenset(self._listeners), refused=dict(self._refused))
+        return Bound(frozenset(self._listeners), self._hosts.written, dict(self._refused))
 
     async def listen(self, plan: Plan, *, retry: bool) -> bool:
         """Start what the plan has and is not there.
@@ -110,19 +97,13 @@ class Bindings:
         return len(self.leased_elsewhere) == known
 
     async def name(self, plan: Plan, desired: Desired, *, retry: bool) -> None:
-        """Write all names in one update, if there is anything new to write. Raises HelperGone.
+        """Write all names in one update; see HostsWriter. Raises HelperGone.
 
-        A retry writes them anyhow: somebody may have replaced the file, or wait for a name.
         Only addresses that are leased to us can be named: those that listen, or are named already.
         """
-        ours = {ip for ip, _ in self._listeners} | self._named
+        ours = {ip for ip, _ in self._listeners} | self._hosts.named
         placed = [kept for each in plan.placed if (kept := _within(each, ours)).addresses]
-        published = publish(placed, desired)
-        again = retry and bool(published.entries or self._bound.hosts_problem)
-        if published.entries == self._bound.published.entries and not again:
-            self._bound = replace(self._bound, published=published)
-            return
-        await self._write(published)
+        await self._hosts.write(placed, desired, retry=retry)
 
     async def stop(self, plan: Plan) -> None:
         """Stop what the plan has not; its names are gone by now. Raises HelperGone."""
@@ -130,9 +111,7 @@ class Bindings:
 
     async def clear(self) -> None:
         """Take back everything: names, then listeners. Raises HelperGone."""
-        with suppress(HelperRefused):
-            await self.helper.hosts(())
-        self._named, self._bound = frozenset(), Bound()
+        await self._hosts.clear()
         self._refused.clear()
         self.leased_elsewhere.clear()
         await _all(self._stop(place) for place in tuple(self._listeners))
@@ -176,17 +155,6 @@ class Bindings:
             with suppress(HelperRefused):
                 await self.helper.release(*place)
 
-    async def _write(self, published: Published) -> None:
-        try:
-            outcome = await self.helper.hosts(published.entries)
-        except HelperRefused as error:
-            self._bound = replace(self._bound, hosts_problem=_problem(error))
-            return
-        self._named = frozenset(entry.ip for entry in published.entries)
-        self._bound = Bound(
-            published=published, withheld=outcome.withheld, contested=outcome.contested
-        )
-
 
 async def _all(actions: Iterable[Coroutine[object, object, None]]) -> None:
     """Do all at once, to the end of each; then raise HelperGone, or what else went wrong."""
@@ -211,4 +179,4 @@ def _within(placed: Placed, ours: set[str]) -> Placed:
 def _problem(error: HelperRefused) -> Problem:
     reason = _REASONS.get(error.code, Reason.INTERNAL_ERROR)
     remedy = " Stop that program, or give the service another port." * (error.code == "in-use")
-    return Problem(reason, f"{error}{remedy} {_AGAIN}")
+    return Problem(reason, f"{error}{remedy} {AGAIN}")

@@ -9,37 +9,29 @@ begins anew; a helper that is gone takes the listeners with it; another helper b
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 
-from kubefwd_operator.cluster.clocks import jumps
 from kubefwd_operator.core.errors import ClusterError, Forbidden, HelperGone
+from kubefwd_operator.core.forwardable import wanted
 from kubefwd_operator.core.model import Desired, EngineSeen, Problem
 from kubefwd_operator.core.reason import Reason
+from kubefwd_operator.engines.engine import AuthorityLike
 from kubefwd_operator.engines.native import report
 from kubefwd_operator.engines.native.absences import Absences
 from kubefwd_operator.engines.native.bindings import Bindings, HelperLike
-from kubefwd_operator.engines.native.leases import LeaseKey, assign, leases, wanted
-from kubefwd_operator.engines.native.neighbours import AuthorityLike, CatalogLike
+from kubefwd_operator.engines.native.leases import LeaseKey, assign, leases
+from kubefwd_operator.engines.native.neighbours import CatalogLike
 from kubefwd_operator.engines.native.picker import Picker
 from kubefwd_operator.engines.native.plan import Plan, plan
 from kubefwd_operator.engines.native.target import ServiceKey, Target
 from kubefwd_operator.engines.native.transport import Transport
 from kubefwd_operator.engines.native.transport.websocket import WebSocketTransport
 from kubefwd_operator.engines.native.tunnels import Tunnels
+from kubefwd_operator.engines.passing import PassingEngine, sleeps, unauthorised
 
 NAME = "native"
-
-RESYNC = 30.0
-"""Seconds after which whatever was refused is tried again."""
-
-BACK_OFF_MIN, BACK_OFF_MAX = 1.0, 30.0
-"""Seconds after a pass that failed by an error of ours; doubles from MIN to MAX."""
-
-SLEEP_CHECK, SLEPT = 5.0, 10.0
-"""Seconds between looks at the clocks, and how far they must have parted to mean sleep: farther
-than for the catalog, which only lists anew, because this ends connections."""
 
 FORBIDDEN_FOR = 120.0
 """Seconds that a 403 on a dial is shown after it last happened."""
@@ -50,31 +42,30 @@ CLOSE = 0.4
 _log = logging.getLogger(__name__)
 
 
-class NativeEngine:
+class NativeEngine(PassingEngine):
     """Forwards services over addresses and names that the helper provides.
 
     Call `wake()` whenever the catalog or the authority has changed. `changed` is called when
-    `seen()` answers differently.
+    `seen()` answers differently; `why` says why it is this engine.
     """
 
     def __init__(
         self,
         catalog: CatalogLike,
-        authority: AuthorityLike,
+        authority: AuthorityLike[HelperLike],
         changed: Callable[[], None],
         *,
+        why: str = "",
         transport: Transport | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
+        super().__init__(EngineSeen(NAME, why=why), changed)
         self._catalog = catalog
         self._authority = authority
-        self._changed = changed
-        self._wall = wall
-        self._bell = asyncio.Event()
+        self._wall, self._why = wall, why
         self._picker = Picker(catalog, changed=self._bell.set)
         dialer = transport or WebSocketTransport(lambda: catalog.client)
         self._tunnels = Tunnels(self._picker, dialer, self._trouble)
-        self._desired = Desired()
         self._begun: Desired | None = None
         self._addresses: dict[LeaseKey, str] = {}
         self._absences = Absences()
@@ -83,10 +74,6 @@ class NativeEngine:
         self._lost: HelperLike | None = None
         self._forbidden: dict[str, tuple[Problem, float]] = {}
         self._exhausted = 0
-        self._fault: Problem | None = None
-        self._seen = EngineSeen(NAME)
-        self._retry_at = 0.0
-        self._tasks: list[asyncio.Task[None]] = []
 
     # --- the part's interface --------------------------------------------------------------------
 
@@ -95,12 +82,6 @@ class NativeEngine:
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._run()), loop.create_task(self._watch_clocks())]
 
-    def want(self, desired: Desired) -> None:
-        """Take a new wish. See Engine."""
-        if desired != self._desired:
-            self._desired = desired
-            self.wake()
-
     def wake(self) -> None:
         """Look again at catalog and authority, and let held connections do so."""
         if self._bindings and self._authority.helper is not self._bindings.helper:
@@ -108,16 +89,9 @@ class NativeEngine:
         self._picker.wake()
         self._bell.set()
 
-    def seen(self) -> EngineSeen:
-        """Return what answers now. See Engine."""
-        return self._seen
-
     async def close(self) -> None:
         """Stop forwarding: names, listeners, connections. See Engine."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = []
+        await self._end_tasks()
         if self._bindings:
             with suppress(HelperGone, OSError, TimeoutError):
                 async with asyncio.timeout(CLOSE):
@@ -127,33 +101,12 @@ class NativeEngine:
 
     # --- passes ----------------------------------------------------------------------------------
 
-    async def _run(self) -> None:
-        pause = BACK_OFF_MIN
-        while True:
-            try:
-                await self._wait()
-                await self._pass()
-                pause = BACK_OFF_MIN
-            except HelperGone:
-                # The authority may learn it later than we do: this one is not used again.
-                self._lost = self._bindings.helper if self._bindings else self._lost
-                self._abandon()
-            except Exception as error:  # noqa: BLE001 - a part never dies; it says so and goes on
-                _log.exception("The native engine's pass failed; it is tried again: s=%s", pause)
-                self._fault = Problem(Reason.INTERNAL_ERROR, f"An error of ours: {error!r}.")
-                self._show(replace(self._seen, problems=self._problems()))
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, BACK_OFF_MAX)
-                self._bell.set()
+    def _lose_helper(self) -> None:
+        self._lost = self._bindings.helper if self._bindings else self._lost
+        self._abandon()
 
-    async def _wait(self) -> None:
-        """Wait for the bell, or for the moment at which time alone changes something."""
-        now = asyncio.get_running_loop().time()
-        soonest = min(RESYNC, self._absences.next_change(now) or RESYNC, self._retry_at - now)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(max(soonest, 0.0)):
-                await self._bell.wait()
-        self._bell.clear()
+    def _next_change(self, now: float) -> float | None:
+        return self._absences.next_change(now)
 
     async def _pass(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -164,9 +117,7 @@ class NativeEngine:
             self._abandon()
         if helper and not self._bindings:
             self._bindings = Bindings(helper, self._tunnels.carry, self._count_exhausted)
-        retry = now >= self._retry_at
-        if retry:
-            self._retry_at = now + RESYNC
+        retry = self._is_resync()
         planned = self._plan(desired, now)
         if self._bindings:
             planned = await self._carry_out(self._bindings, planned, desired, retry=retry)
@@ -228,43 +179,33 @@ class NativeEngine:
 
     async def _watch_clocks(self) -> None:
         """Drop tunnels after the machine has slept: their other ends have given them up."""
-        async for jump in jumps(self._wall, SLEEP_CHECK):
-            if jump >= SLEPT:
-                _log.info(
-                    "The machine has slept; connections are dropped: count=%d", len(self._tunnels)
-                )
-                await self._tunnels.drop()
+        async for _ in sleeps(self._wall):
+            _log.info(
+                "The machine has slept; connections are dropped: count=%d", len(self._tunnels)
+            )
+            await self._tunnels.drop()
 
     # --- what is seen ----------------------------------------------------------------------------
 
     def _report(self, desired: Desired, planned: Plan) -> None:
         now = asyncio.get_running_loop().time()
         forbidden = {n: p for n, (p, at) in self._forbidden.items() if now - at < FORBIDDEN_FOR}
-        waiting = self._authority.seen().problem or Problem(
-            Reason.WAITING_FOR_AUTHORIZATION, "It is forwarded once the helper is authorised."
-        )
         services = report.services(
             planned,
             self._bindings.bound if self._bindings else None,
             failing=self._picker.failing,
             forbidden=forbidden,
-            waiting=waiting,
+            waiting=unauthorised(self._authority.seen()),
         )
-        self._show(EngineSeen(NAME, desired.generation, services, self._problems()))
+        self._show(EngineSeen(NAME, desired.generation, services, self._problems(), self._why))
 
-    def _problems(self) -> tuple[Problem, ...]:
-        hosts = self._bindings.bound.hosts_problem if self._bindings else None
-        files = Problem(
-            Reason.LIMIT_REACHED,
-            "Connections wait: this process has no file descriptor left. Raise `ulimit -n`.",
-        )
-        problems = (self._fault, hosts, files if self._exhausted else None)
-        return tuple(problem for problem in problems if problem)
-
-    def _show(self, seen: EngineSeen) -> None:
-        if seen != self._seen:
-            self._seen = seen
-            self._changed()
+    def _further_problems(self) -> Iterable[Problem | None]:
+        yield self._bindings.bound.written.problem if self._bindings else None
+        if self._exhausted:
+            yield Problem(
+                Reason.LIMIT_REACHED,
+                "Connections wait: this process has no file descriptor left. Raise `ulimit -n`.",
+            )
 
     def _count_exhausted(self, exhausted: bool) -> None:
         self._exhausted += 1 if exhausted else -1

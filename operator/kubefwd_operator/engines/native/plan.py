@@ -8,10 +8,11 @@ written, and stopped after their names are gone.
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from kubefwd_operator.core.forwardable import left_out, refusal, wanted
 from kubefwd_operator.core.model import CatalogSeen, Desired, Endpoint, Problem, Service
 from kubefwd_operator.core.names import Placed
 from kubefwd_operator.core.reason import Reason
-from kubefwd_operator.engines.native.leases import LeaseKey, identities, owns, refusal, wanted
+from kubefwd_operator.engines.native.leases import LeaseKey, identities, owns
 from kubefwd_operator.engines.native.target import ServiceKey, Target, endpoint_id
 
 Place = tuple[str, int]
@@ -103,18 +104,8 @@ def _outlook(
     service: Service, addresses: Mapping[LeaseKey, str], own: Mapping[Place, Target]
 ) -> Outlook:
     address = addresses.get((service.namespace, service.name, ""), "")
-    notes = (_other_protocols(service), None if address else NO_ADDRESS)
+    notes = (left_out(service), None if address else NO_ADDRESS)
     return Outlook(service, address, tuple(own), tuple(note for note in notes if note))
-
-
-def _other_protocols(service: Service) -> Problem | None:
-    others = [f"{port.port}/{port.protocol}" for port in service.ports if port.protocol != "TCP"]
-    if not others:
-        return None
-    return Problem(
-        Reason.NOT_FORWARDABLE,
-        f"Not forwarded: {', '.join(others)}. Kubernetes forwards TCP only.",
-    )
 
 
 def _listeners(

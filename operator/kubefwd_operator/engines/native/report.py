@@ -5,22 +5,12 @@ from collections.abc import Mapping
 from kubefwd_operator.core.model import Problem, Service, ServiceSeen, ServiceState
 from kubefwd_operator.core.names import Placed
 from kubefwd_operator.core.reason import Reason
+from kubefwd_operator.engines import hosts
 from kubefwd_operator.engines.native.bindings import Bound
 from kubefwd_operator.engines.native.plan import Outlook, Place, Plan
 from kubefwd_operator.engines.native.target import ServiceKey
+from kubefwd_operator.engines.passing import NO_PODS
 
-_WITHHELD = {"refused": Reason.NAME_REFUSED}
-
-_REMEDIES = {
-    "held-by-user": " Take that line out of /etc/hosts, or use another name of this service.",
-    "held-by-instance": " It comes here when that one ends; until then use another name of it.",
-}
-
-NO_PODS = Problem(
-    Reason.NO_PODS,
-    "No pod stands behind it, so connections are refused until one appears: look at the "
-    "Deployment or StatefulSet that its selector should match.",
-)
 NO_ENDPOINTS = Problem(
     Reason.NO_ENDPOINTS, "None of its pods is ready: a connection waits up to 30 seconds for one."
 )
@@ -62,12 +52,11 @@ def _waiting(outlook: Outlook, placed: Placed, why: Problem) -> ServiceSeen:
 
 def _forwarded(outlook: Outlook, placed: Placed, bound: Bound, pods: list[Problem]) -> ServiceSeen:
     ports = tuple(sorted({port for ip, port in outlook.places if (ip, port) in bound.places}))
-    names, withheld = _names(outlook.key, placed, bound)
+    names, withheld = hosts.names(bound.written, placed)
     refused = _refused(outlook.places, bound)
-    published = bound.published.problems.get(outlook.key, ())
-    contested = _contested(names, bound)
-    problems = (*pods, *refused, *withheld, *contested, *published, *outlook.notes)
-    nameless = not names and not bound.hosts_problem
+    noted = hosts.notes(bound.written, outlook.key, names)
+    problems = (*pods, *refused, *withheld, *noted, *outlook.notes)
+    nameless = not names and not bound.written.problem
     if outlook.places and (not ports or nameless):
         state = ServiceState.FAILED if refused or withheld else ServiceState.WAITING
     else:
@@ -80,32 +69,6 @@ def _forwarded(outlook: Outlook, placed: Placed, bound: Bound, pods: list[Proble
 def _refused(places: tuple[Place, ...], bound: Bound) -> list[Problem]:
     refused = bound.refused or {}
     return [refused[place] for place in places if place in refused]
-
-
-def _names(key: ServiceKey, placed: Placed, bound: Bound) -> tuple[tuple[str, ...], list[Problem]]:
-    """Return the names that lead here now, and what became of those that do not."""
-    own = {*placed.addresses, *(ip for _, ip in placed.pods)}
-    lost = [each for each in bound.withheld if each.ip in own]
-    gone = {each.name for each in lost}
-    names = tuple(name for name in bound.published.names.get(key, ()) if name not in gone)
-    return names, [
-        Problem(
-            _WITHHELD.get(each.reason, Reason.NAME_TAKEN),
-            f"{each.name}: {each.message}{_REMEDIES.get(each.reason, '')}",
-        )
-        for each in lost
-    ]
-
-
-def _contested(names: tuple[str, ...], bound: Bound) -> list[Problem]:
-    return [
-        Problem(
-            Reason.NAME_CONTESTED,
-            f"{each.name}: {each.by} waits for it too, and gets it when this Tilt ends.",
-        )
-        for each in bound.contested
-        if each.name in names
-    ]
 
 
 def _pods(outlook: Outlook, failing: Mapping[ServiceKey, str]) -> list[Problem]:

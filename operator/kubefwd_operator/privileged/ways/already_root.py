@@ -4,7 +4,6 @@ With an empty environment, because `sudo tilt up` leaves SUDO_UID of the develop
 `--uid 0` says who the helper works for.
 """
 
-from kubefwd_operator.privileged.command import command
 from kubefwd_operator.privileged.surroundings import Surroundings
 from kubefwd_operator.privileged.ways.way import Launch, Obstacle, Way
 
@@ -12,7 +11,7 @@ from kubefwd_operator.privileged.ways.way import Launch, Obstacle, Way
 def _plan(here: Surroundings) -> Launch | Obstacle:
     if here.uid != 0:
         return Obstacle("this operator does not run as root")
-    return Launch(command(here.interpreter, here.root_folder, here.instance, 0), {})
+    return Launch(here.helper(0), {})
 
 
 WAY = Way("already root", asks=False, why="this operator runs as root itself", plan=_plan)

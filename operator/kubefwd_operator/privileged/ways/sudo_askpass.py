@@ -1,6 +1,6 @@
 """`sudo -A`: sudo itself asks, through the program in SUDO_ASKPASS; we never see the password."""
 
-from kubefwd_operator.privileged.command import command, sudo
+from kubefwd_operator.privileged.command import sudo
 from kubefwd_operator.privileged.surroundings import Surroundings
 from kubefwd_operator.privileged.ways.way import Launch, Obstacle, Way
 
@@ -12,15 +12,15 @@ def _plan(here: Surroundings) -> Launch | Obstacle:
         return Obstacle("sudo is not installed")
     if not here.askpass:
         return Obstacle(here.askpass_fault)
-    helper = command(here.interpreter, here.root_folder, here.instance)
-    return Launch(sudo(here.sudo, helper, "-A", "-p", _prompt(here.instance)), here.environ)
+    return Launch(sudo(here.sudo, here.helper(), "-A", "-p", _prompt(here)), here.environ)
 
 
-def _prompt(instance: str) -> str:
+def _prompt(here: Surroundings) -> str:
     """Say who asks and what for. sudo puts the user's name in the place of %p."""
+    program = f", runs {here.kubefwd.path}".replace("%", "%%") if here.kubefwd else ""
     return (
-        f"kubefwd-operator ({instance}) opens ports on 127.18.0.0/15 and writes the names of "
-        "your Tilt services into /etc/hosts. Password for %p: "
+        f"kubefwd-operator ({here.instance}) opens ports on 127.18.0.0/15{program} and writes the "
+        "names of your Tilt services into /etc/hosts. Password for %p: "
     )
 
 

@@ -1,6 +1,6 @@
 """`sudo -n`: works without a question where a NOPASSWD line or a fresh timestamp allows it."""
 
-from kubefwd_operator.privileged.command import command, sudo
+from kubefwd_operator.privileged.command import sudo
 from kubefwd_operator.privileged.surroundings import Surroundings
 from kubefwd_operator.privileged.ways.way import Launch, Obstacle, Way
 
@@ -10,8 +10,7 @@ def _plan(here: Surroundings) -> Launch | Obstacle:
         return Obstacle("this operator runs as root")
     if not here.sudo:
         return Obstacle("sudo is not installed")
-    helper = command(here.interpreter, here.root_folder, here.instance)
-    return Launch(sudo(here.sudo, helper, "-n"), here.environ)
+    return Launch(sudo(here.sudo, here.helper(), "-n"), here.environ)
 
 
 WAY = Way(

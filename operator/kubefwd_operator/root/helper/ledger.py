@@ -31,7 +31,8 @@ def _plumb(ip: str, add: bool) -> None:
         raise Refusal("system", f"{' '.join(command)} has failed.")
 
 
-def _flock(path: str, seconds: float) -> int:
+def locked(path: str, seconds: float = 0) -> int:
+    """Open and lock a file; Refusal when another process holds it for longer than that."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     until = time.monotonic() + seconds
     while True:
@@ -57,7 +58,7 @@ class Ledger:
 
     def live(self, seconds: float) -> int:
         """Take the lock that shows we are alive; the descriptor holds it for life."""
-        return _flock(f"{self.folder}/{self.owner}.alive", seconds)
+        return locked(f"{self.folder}/{self.owner}.alive", seconds)
 
     def mine(self, owner: str) -> bool:
         """Whether that is whom this ledger is for."""
@@ -66,14 +67,14 @@ class Ledger:
     def dead(self, owner: str) -> bool:
         """Whether no process of that owner lives."""
         with contextlib.suppress(Refusal):
-            os.close(_flock(f"{self.folder}/{owner}.alive", 0))
+            os.close(locked(f"{self.folder}/{owner}.alive", 0))
             return True
         return False
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Keep every other helper of this machine from changing anything."""
-        fd = _flock(f"{self.folder}/lock", 5)
+        fd = locked(f"{self.folder}/lock", 5)
         try:
             yield
         finally:

@@ -19,15 +19,20 @@ from typing import NamedTuple
 
 from .protocol import Refusal
 
-_ARGUMENTS = re.compile(r"--instance\0([a-z0-9-]{1,32})(?:\0--uid\0([0-9]{1,10}))?")
+_ARGUMENTS = re.compile(
+    r"--instance\0([a-z0-9-]{1,32})(?:\0--uid\0([0-9]{1,10}))?"
+    r"(?:\0--kubefwd\0(/[ -~\u00a1-\U0010ffff]{1,1023})\0--sha256\0([0-9a-f]{64}))?"
+)
 
 
 class User(NamedTuple):
-    """The user that the helper serves, and the instance of the operator."""
+    """The user that the helper serves, the instance of the operator, and the kubefwd to run."""
 
     uid: int
     home: str
     instance: str
+    kubefwd: str = ""
+    sha256: str = ""
 
     @property
     def owner(self) -> str:
@@ -39,7 +44,10 @@ def identify(arguments: Sequence[str], environ: Mapping[str, str]) -> User:
     """Return whom to serve: SUDO_UID or PKEXEC_UID, without both the argument `--uid`."""
     match = _ARGUMENTS.fullmatch("\0".join(arguments))
     if not match:
-        raise Refusal("protocol", "usage: --instance ID [--uid N]; an ID is 1-32 of a-z, 0-9, -")
+        usage = (
+            "--instance ID [--uid N] [--kubefwd PATH --sha256 HEX]; an ID is 1-32 of a-z, 0-9, -"
+        )
+        raise Refusal("protocol", f"usage: {usage}")
     given = [environ[key] for key in ("SUDO_UID", "PKEXEC_UID") if key in environ]
     given = given or [match.group(2) or ""]
     if len(given) != 1 or not re.fullmatch(r"[0-9]{1,10}", given[0]):
@@ -48,7 +56,7 @@ def identify(arguments: Sequence[str], environ: Mapping[str, str]) -> User:
         entry = pwd.getpwuid(int(given[0]))
     except (KeyError, OverflowError):
         raise Refusal("protocol", f"There is no user with the uid {given[0]}.") from None
-    return User(entry.pw_uid, entry.pw_dir, match.group(1))
+    return User(entry.pw_uid, entry.pw_dir, match[1], match[3] or "", match[4] or "")
 
 
 def run_directory(user: User, run_user: str) -> int:

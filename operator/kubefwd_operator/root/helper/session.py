@@ -11,6 +11,7 @@ from typing import Any
 
 from . import protocol
 from .hosts import Hosts
+from .kubefwd import Kubefwd
 from .listeners import Listeners
 from .protocol import FramingLost, Refusal
 
@@ -20,9 +21,11 @@ Undo = Callable[[Callable[[str], bool]], None]
 class Session:
     """Carries out requests. `closed` ends the connection, `over` the helper as well."""
 
-    def __init__(self, hosts: Hosts, listeners: Listeners, guardian: int, undo: Undo) -> None:
+    def __init__(
+        self, hosts: Hosts, listeners: Listeners, kubefwd: Kubefwd, guardian: int, undo: Undo
+    ) -> None:
         self._ledger, self._file, self._listeners = hosts.ledger, hosts, listeners
-        self._guardian, self._undo = guardian, undo
+        self._kubefwd, self._guardian, self._undo = kubefwd, guardian, undo
         self.linger: int | None = None
         self.closed = self.over = False
 
@@ -35,7 +38,7 @@ class Session:
             verb, fields = protocol.verb(message)
             if (verb == "hello") != (self.linger is None):
                 raise Refusal("protocol", "A connection begins with hello, and with one only.")
-            more = getattr(self, f"_{verb}")(**fields)
+            more = getattr(self, f"_{verb.replace('-', '_')}")(**fields)
             passed = more if isinstance(more, socket.socket) else None
             outcome = {"ok": True, **(more if isinstance(more, dict) else {})}
         except Refusal as refusal:
@@ -49,7 +52,7 @@ class Session:
     def _hello(self, version: int, linger: int) -> dict[str, Any]:
         self.linger = linger
         who = {"pid": os.getpid(), "guardian": self._guardian, "platform": sys.platform}
-        return {"version": version, **who}
+        return {"version": version, "kubefwd": self._kubefwd.authorised, **who}
 
     def _listen(self, ip: str, port: int) -> socket.socket:
         sock = self._listeners.listen(ip, port)
@@ -63,13 +66,26 @@ class Session:
         wanted = [protocol.entry(item) for item in entries]
         ips = frozenset(entry.ip for entry in wanted)
         for ip in ips:
-            if not self._ledger.mine(self._ledger.holder(ip)):
+            kubefwds = protocol.is_kubefwds(ip) and self._kubefwd.output
+            if not kubefwds and not self._ledger.mine(self._ledger.holder(ip)):
                 raise Refusal("foreign", f"{ip} is not leased to this instance.")
         changed, withheld = self._file.replace(wanted)
         self._listeners.name(ips)
         if changed:
             syslog.syslog(f"{self._ledger.owner}: hosts, {len(wanted)} entries")
         return {"changed": changed, "withheld": withheld}
+
+    def _kubefwd_start(self, **access: str) -> dict[str, Any]:
+        started = self._kubefwd.start(access)
+        syslog.syslog(f"{self._ledger.owner}: kubefwd {started['pid']} for {access['server']}")
+        return started
+
+    def _kubefwd_stop(self) -> None:
+        self._kubefwd.stop()
+        syslog.syslog(f"{self._ledger.owner}: kubefwd has been ended")
+
+    def _kubefwd_token(self, token: str) -> None:
+        self._kubefwd.token(token)
 
     def _heartbeat(self) -> None:
         pass

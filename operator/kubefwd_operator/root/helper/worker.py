@@ -15,11 +15,12 @@ import socket
 import syslog
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from . import guardian, peer, protocol
 from .guardian import say
 from .hosts import Hosts
+from .kubefwd import Kubefwd
 from .ledger import Ledger
 from .listeners import Listeners
 from .session import Session
@@ -86,6 +87,7 @@ class Worker:
         self.ledger = Ledger(paths.state, user.owner)
         life = self.ledger.live(paths.patience)
         self._hosts, self._listeners = Hosts(paths.hosts, self.ledger), Listeners(self.ledger)
+        self._kubefwd = Kubefwd(user, self._hosts)
         self.pair, self.guardian = guardian.fork(lambda: self.undo(self.ledger.mine), life)
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         wanted = max(soft, protocol.MAX_LISTENERS + 1024)
@@ -96,6 +98,7 @@ class Worker:
         """Undo what such owners have done; a step that fails keeps no other from being taken."""
         steps: dict[str, Callable[[], None]] = {
             "The hosts file": lambda: self._hosts.remove(whose),
+            "kubefwd": lambda: self._kubefwd.undo(whose),
             "The listeners": self._listeners.close,
             "The addresses": lambda: self.ledger.free(whose),
         }
@@ -109,7 +112,8 @@ class Worker:
         """Connect, serve, undo, linger; until over, or nobody has come for too long."""
         until, code, reason = time.monotonic() + self._paths.patience, 1, ""
         while time.monotonic() < until:
-            session = Session(self._hosts, self._listeners, self.guardian, self.undo)
+            parts = self._hosts, self._listeners, self._kubefwd
+            session = Session(*parts, self.guardian, self.undo)
             try:
                 with peer.connect(self._user, self._paths.run_user) as sock:
                     self._serve(sock, session)
@@ -130,7 +134,12 @@ class Worker:
         sock.settimeout(self._paths.silence)
         buffer, heard = b"", time.monotonic()
         with contextlib.suppress(OSError):  # the operator is gone in the middle of an answer
-            while self._wait(heard + self._paths.silence - time.monotonic(), sock):
+            while (left := heard + self._paths.silence - time.monotonic()) > 0:
+                ready = self._wait(left, sock)
+                for event in self._kubefwd.events():
+                    protocol.send(sock, event, None)
+                if sock.fileno() not in ready:
+                    continue
                 data = sock.recv(1 << 16)
                 *lines, buffer = (buffer + data).split(b"\n")
                 if len(buffer) > protocol.MAX_LINE:
@@ -143,12 +152,13 @@ class Worker:
                 if not data:
                     return
 
-    def _wait(self, seconds: float, sock: socket.socket | None = None) -> bool:
-        """Wait for something to read. Return whether there is; raise Stop when an end is near."""
+    def _wait(self, seconds: float, sock: socket.socket | None = None) -> set[int]:
+        """Wait for something to read. Return from what; raise Stop when an end is near."""
         poll = select.poll()
-        for one in (self._wake, self.pair, *([sock] if sock else [])):
+        sources: Sequence[Any] = (self._wake, self.pair, sock, self._kubefwd.output)
+        for one in filter(None, sources):
             poll.register(one, select.POLLIN)
         ready = {fd for fd, _ in poll.poll(max(0, seconds) * 1000)}
         if ready & {self._wake.fileno(), self.pair.fileno()}:
             raise Stop
-        return bool(ready)
+        return ready

@@ -29,11 +29,11 @@ class Hosts:
     @staticmethod
     def _edit(file: Path, gone: list[str], line: str) -> None:
         kept = []
-        for each in file.read_text().splitlines(keepends=True):
+        for each in file.read_bytes().decode("latin-1").splitlines(keepends=True):
             words = each.split("#")[0].split()
             left = [word for word in words[1:] if word not in gone]
             if len(left) == len(words[1:]):
                 kept.append(each)
             elif left:
                 kept.append(f"{words[0]} {' '.join(left)}\n")
-        file.write_text("".join(kept) + line)
+        file.write_bytes(("".join(kept) + line).encode("latin-1"))

@@ -1,0 +1,117 @@
+"""The names that an engine has had written, through one helper, and what became of each.
+
+Both engines give addresses to services, and leave the names to this: which there are is decided in
+`core/names.py`, and the helper writes them all in one update, or says why not.
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from kubefwd_operator.core.errors import HelperRefused
+from kubefwd_operator.core.model import Desired, Problem
+from kubefwd_operator.core.names import HostsEntry, Placed, Published, ServiceKey, publish
+from kubefwd_operator.core.reason import Reason
+from kubefwd_operator.privileged.channel import HostsOutcome, Withheld
+from kubefwd_operator.privileged.rivals import Contested
+
+AGAIN = "It is tried again every 30 seconds."
+
+_REASONS = {"limit": Reason.LIMIT_REACHED, "read-only": Reason.HOSTS_NOT_WRITABLE}
+_WITHHELD = {"refused": Reason.NAME_REFUSED}
+_REMEDIES = {
+    "held-by-user": " Take that line out of /etc/hosts, or use another name of this service.",
+    "held-by-instance": " It comes here when that one ends; until then use another name of it.",
+}
+
+
+class NamingHelper(Protocol):
+    """What names need of `privileged/channel.py`'s Helper."""
+
+    async def hosts(self, entries: Sequence[HostsEntry]) -> HostsOutcome:
+        """Replace this instance's names. Raises HelperRefused, HelperGone."""
+
+
+_NOTHING = Published((), {}, {})
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was asked for last, and what is not so. `problem` concerns the file as a whole."""
+
+    published: Published = _NOTHING
+    withheld: tuple[Withheld, ...] = ()
+    contested: tuple[Contested, ...] = ()
+    problem: Problem | None = None
+
+
+UNWRITTEN = Written()
+
+
+class HostsWriter:
+    """Keeps the names of one instance, through one helper."""
+
+    def __init__(self, helper: NamingHelper) -> None:
+        self._helper = helper
+        self.written = UNWRITTEN
+        self.named: frozenset[str] = frozenset()
+        """The addresses that the file leads to."""
+
+    async def write(self, placed: Iterable[Placed], desired: Desired, *, retry: bool) -> None:
+        """Write all names in one update, if there is anything new to write. Raises HelperGone.
+
+        A retry writes them anyhow: somebody may have replaced the file, or wait for a name.
+        """
+        published = publish(placed, desired)
+        again = retry and bool(published.entries or self.written.problem)
+        if published.entries == self.written.published.entries and not again:
+            self.written = replace(self.written, published=published)
+            return
+        try:
+            outcome = await self._helper.hosts(published.entries)
+        except HelperRefused as error:
+            problem = Problem(_REASONS.get(error.code, Reason.INTERNAL_ERROR), f"{error} {AGAIN}")
+            self.written = replace(self.written, problem=problem)
+            return
+        self.named = frozenset(entry.ip for entry in published.entries)
+        self.written = Written(published, outcome.withheld, outcome.contested)
+
+    async def clear(self) -> None:
+        """Take every name back. Raises HelperGone."""
+        with suppress(HelperRefused):
+            await self._helper.hosts(())
+        self.forget()
+
+    def forget(self) -> None:
+        """Take note that somebody else has taken every name back."""
+        self.named, self.written = frozenset(), UNWRITTEN
+
+
+def names(written: Written, placed: Placed) -> tuple[tuple[str, ...], tuple[Problem, ...]]:
+    """Return the names that lead to a service now, and what became of those that do not."""
+    own = {*placed.addresses, *(ip for _, ip in placed.pods)}
+    lost = [each for each in written.withheld if each.ip in own]
+    gone = {each.name for each in lost}
+    given = written.published.names.get(placed.key, ())
+    return tuple(name for name in given if name not in gone), tuple(map(_lost, lost))
+
+
+def notes(written: Written, key: ServiceKey, given: Iterable[str]) -> tuple[Problem, ...]:
+    """Return what is to be known of names that a service has: who waits for them, and more."""
+    contested = [
+        Problem(
+            Reason.NAME_CONTESTED,
+            f"{each.name}: {each.by} waits for it too, and gets it when this Tilt ends.",
+        )
+        for each in written.contested
+        if each.name in given
+    ]
+    return (*contested, *written.published.problems.get(key, ()))
+
+
+def _lost(name: Withheld) -> Problem:
+    return Problem(
+        _WITHHELD.get(name.reason, Reason.NAME_TAKEN),
+        f"{name.name}: {name.message}{_REMEDIES.get(name.reason, '')}",
+    )
