@@ -21,7 +21,7 @@ from yarl import URL
 from kubefwd_operator.cluster import failures
 from kubefwd_operator.cluster.credentials import Access, Grant
 from kubefwd_operator.cluster.failures import Asked
-from kubefwd_operator.cluster.lane import CONNECT, SILENCE, Lane, WebSocket
+from kubefwd_operator.cluster.lane import CONNECT, SILENCE, Lane, WebSocket, let_go
 from kubefwd_operator.core.errors import ClusterError, ClusterUnreachable, CredentialsError
 
 ANSWER, WATCH_SILENCE = 60.0, 90.0
@@ -82,7 +82,7 @@ class ClusterClient:
         except _WIRE_ERRORS as error:
             raise failures.of_exception(error, self._host) from error
         finally:
-            response.release()
+            let_go(response)
         if not isinstance(document, dict):
             raise failures.not_kubernetes(self._host)
         return document
@@ -108,7 +108,7 @@ class ClusterClient:
             async with aclosing(self._events(response, Asked.of(path, query))) as events:
                 yield events
         finally:
-            response.close()
+            let_go(response)
 
     async def websocket(
         self,
@@ -176,11 +176,11 @@ class ClusterClient:
                 if response.status == 200:
                     self._noted(None)
                     return response
-                response.release()
+                let_go(response)
                 raise failures.of_status(
                     response.status, Asked.of(path, query), context=self.context, host=self._host
                 )
-            response.release()
+            let_go(response)
             grant = await self._after_401(grant, attempt)
         raise self._access.refuse(grant)
 

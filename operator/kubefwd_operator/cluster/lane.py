@@ -116,6 +116,18 @@ class Lane:
         return CIMultiDict([*fixed, *grant.headers])
 
 
+def let_go(response: aiohttp.ClientResponse) -> None:
+    """End an answer that was not read to its end, at once; one that was has no connection left.
+
+    Closing politely waits up to 30 s for the server's goodbye over TLS, longer than an event loop
+    that ends may live.
+    """
+    connection = response.connection
+    if connection is not None and connection.transport is not None:
+        connection.transport.abort()
+    response.close()
+
+
 def _socket(info: tuple[Any, ...]) -> socket.socket:
     """Make a socket that notices a dead link by itself, where the platform has the options."""
     made = socket.socket(*info[:3])
