@@ -20,8 +20,13 @@ pods can be told `backends.py` and `stages.py`, what can go wrong on the way to 
 `pytest.mark.browser` builds the page.
 """
 
+from collections.abc import Generator
+
 import pytest
+from tests.lab.tilt import Tilt
 from tests.lab.user import isolated
+
+SHOWN = 20_000  # characters of Tilt's log in the report of a failure
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -29,3 +34,15 @@ def _only_in_a_namespace() -> None:
     """Refuse to run a scenario on a machine that was not made for it."""
     if not isolated():
         pytest.fail("scenarios change /etc/hosts and sudoers: they run in a namespace only")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Function,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what Tilt and the operator have said when a scenario fails."""
+    report = yield
+    tilt = item.funcargs.get("tilt")
+    if report.failed and isinstance(tilt, Tilt):
+        report.sections.append(("Tilt's log", tilt.run_output[-SHOWN:]))
+    return report
