@@ -446,6 +446,13 @@ def test_pods_of_headless_services_need_addresses_too(course: Course) -> None:
     assert steps(course.go(100, EXHAUSTED, of)) == {Step.RESTART}
 
 
+def test_pods_that_come_and_go_do_not_count_among_those_that_need_one(course: Course) -> None:
+    pods = tuple(Endpoint(f"db-{number}", ready=number < 200) for number in range(255))
+    db = Service("shop", "db", (ServicePort(80),), pods, headless=True)
+    of = Judgement(db, Verdict.READY, works=True)
+    assert steps(course.go(100, EXHAUSTED, of)) == {Step.RESTART}
+
+
 # --- what is shown ---------------------------------------------------------------------------
 
 

@@ -189,9 +189,13 @@ class Remedies:
 
 
 def _crowded(judgements: Iterable[Judgement]) -> set[str]:
-    """Return the namespaces that need more addresses than there are, however fresh kubefwd is."""
+    """Return the namespaces that need more addresses than there are, however fresh kubefwd is.
+
+    Only ready pods count: while pods are replaced there are old and new ones, which passes.
+    """
     needed: Counter[str] = Counter()
     for each in judgements:
-        pods = len(each.service.endpoints) if each.service.headless else 0
+        ready = sum(endpoint.ready for endpoint in each.service.endpoints)
+        pods = ready if each.service.headless else 0
         needed[each.service.namespace] += 1 + pods
     return {namespace for namespace, count in needed.items() if count > ADDRESSES}
