@@ -42,7 +42,8 @@ class Parts:
             kubefwd=setup.kubefwd if isinstance(setup.kubefwd, PinnedKubefwd) else None,
         )
         built_on = (setup.kubefwd, self._catalog, self._authority, changed)
-        self._engine = select(setup.settings.engine, *built_on)
+        allow = setup.settings.allow_other_users
+        self._engine = select(setup.settings.engine, *built_on, allow_other_users=allow)
 
     def start(self) -> None:
         """Start the tasks of all parts."""

@@ -24,10 +24,11 @@ def test_every_argument_is_read() -> None:
         "KUBEFWD_OPERATOR_KUBEFWD": "/opt/kubefwd",
         "KUBEFWD_OPERATOR_LINGER": "0",
         "KUBEFWD_OPERATOR_BARE_NAMES": "false",
+        "KUBEFWD_OPERATOR_ALLOW_OTHER_USERS": "true",
         "KUBEFWD_OPERATOR_INSTANCE": "mine",
     }
     engine = (EngineChoice.KUBEFWD, "/opt/kubefwd")
-    expected = Settings(("a", "b"), frozenset("c"), *engine, 0, False, "mine")
+    expected = Settings(("a", "b"), frozenset("c"), *engine, 0, False, True, "mine")
     assert config.load(env).settings == expected
     assert config.load(env).environ == env
 

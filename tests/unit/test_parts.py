@@ -17,7 +17,11 @@ from kubefwd_operator.tilt.session import TiltLocation
 WISH = Desired(generation=1)
 PINNED = PinnedKubefwd("/opt/kubefwd", "0" * 64)
 SETUP = Config(
-    Settings(instance="tilt-1", linger=7), TiltLocation(()), Path("/c"), {"A": "b"}, PINNED
+    Settings(instance="tilt-1", linger=7, allow_other_users=True),
+    TiltLocation(()),
+    Path("/c"),
+    {"A": "b"},
+    PINNED,
 )
 
 
@@ -63,8 +67,8 @@ class World:
             self.told = more
             return self.make("authority", changed)
 
-        def engine(wish: str, *built_on: Any) -> Noting:
-            assert (wish, built_on[0]) == ("auto", PINNED)
+        def engine(wish: str, *built_on: Any, allow_other_users: bool) -> Noting:
+            assert (wish, built_on[0], allow_other_users) == ("auto", PINNED, True)
             assert [part.name for part in built_on[1:3]] == ["catalog", "authority"]
             return self.make("engine", built_on[3])
 

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from kubefwd_operator.cli.look import NOT_WELL, WELL, Report, port_option, report
+from kubefwd_operator.core.report import remark
 
 WIDE = 250
 """Columns when nobody looks: whoever pipes this wants whole lines."""
@@ -76,6 +77,6 @@ def _table(services: list[dict[str, Any]]) -> Table:
             service["address"],
             ", ".join(map(str, service["ports"])),
             f"[{_COLOURS.get(state, 'yellow')}]{escape(state)}[/]",
-            escape(service["message"]),
+            escape(remark(service["message"], service.get("refused", 0))),
         )
     return table

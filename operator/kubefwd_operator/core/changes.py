@@ -23,6 +23,11 @@ _NEWS = frozenset({Reason.WAITING_FOR_AUTHORIZATION, Reason.AUTHORIZATION_DENIED
 _NOTICES = frozenset({Reason.NO_PODS, Reason.POD_FAILING, Reason.NOT_FORWARDABLE})
 """Of what is no fault, that which explains why a connection does not work."""
 
+REFUSED = (
+    "A connection of another user of this machine was refused, and is counted in the status: with "
+    "`allow_other_users` they may connect."
+)
+
 
 def lines(previous: Status | None, current: Status) -> tuple[str, ...]:
     """Tell what has changed since `previous` (None: nothing has been told yet)."""
@@ -106,6 +111,8 @@ def _service(before: ServiceStatus | None, now: ServiceStatus) -> Iterator[str]:
     told = _is_fault(now) or now.reason in _NOTICES
     if told and (before is None or before.reason != now.reason):
         yield f"{now.key}  {now.reason}: {now.message}"
+    if now.refused and not (before and before.refused):
+        yield f"{now.key}  {REFUSED}"
 
 
 def _offer(service: ServiceStatus) -> tuple[str, str] | None:

@@ -147,7 +147,10 @@ class ServiceState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ServiceSeen:
-    """One service as it answers now: names that resolve, its address, ports that listen."""
+    """One service as it answers now: names that resolve, its address, ports that listen.
+
+    `refused` counts connections of other users of the machine.
+    """
 
     namespace: str
     service: str
@@ -156,6 +159,7 @@ class ServiceSeen:
     ports: tuple[int, ...] = ()
     names: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
+    refused: int = 0
 
     @property
     def key(self) -> str:

@@ -49,6 +49,7 @@ class Reason(StrEnum):
 
     # the machine
     HOSTS_NOT_WRITABLE = "HostsNotWritable"
+    OWNERS_UNKNOWN = "OwnersUnknown"
 
     # the engine and ourselves
     ENGINE_UNAVAILABLE = "EngineUnavailable"

@@ -6,7 +6,8 @@ machines `status.json`, whose keys are a promise:
     state, message, generation, engine, engineWhy, cluster, authorization {state, way},
     conditions [{type, status, reason, message, lastTransitionTime}],
     namespaces [{name, source, ready, reason, message}],
-    services [{namespace, service, names, address, ports, state, reason, message, url}],
+    services [{namespace, service, names, address, ports, state, reason, message, url,
+        refused}],
     pid, instance, version
 
 Tilt takes at most 20 MB and sends the object to everybody who watches, so tables end after
@@ -18,7 +19,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kubefwd_operator.core.conditions import Condition
-from kubefwd_operator.core.status import NamespaceStatus, ServiceStatus, Status
+from kubefwd_operator.core.status import NamespaceStatus, ServiceStatus, Status, count
 
 CONFIG_MAP, JSON_KEY = "kubefwd:status", "status.json"
 """The ConfigMap's name in Tilt, and the key of its data that is for machines."""
@@ -71,11 +72,17 @@ def services_table(services: Sequence[ServiceStatus]) -> str:
             service.address,
             ",".join(map(str, service.ports)),
             service.state.value,
-            service.message,
+            remark(service.message, service.refused),
         )
         for service in services[:MAX_ROWS]
     ]
     return table(("SERVICE", "ADDRESS", "PORTS", "STATE", "MESSAGE"), rows, len(services))
+
+
+def remark(message: str, refused: int) -> str:
+    """Add to a service's message how many connections were refused, if any."""
+    refusals = f"Refused {count(refused, 'connection')} of other users." if refused else ""
+    return " ".join(filter(None, (message, refusals)))
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], total: int) -> str:
@@ -136,4 +143,5 @@ def _service(service: ServiceStatus) -> dict[str, Any]:
         "reason": str(service.reason),
         "message": service.message,
         "url": service.url,
+        "refused": service.refused,
     }

@@ -38,7 +38,7 @@ class Settings:
     """What the developer asked for.
 
     `kubefwd` is the path of the program, empty for the one on PATH; `linger` is in seconds;
-    `instance` tells two Tilts apart.
+    `allow_other_users` lets everybody on the machine connect; `instance` tells two Tilts apart.
     """
 
     namespaces: tuple[str, ...] = ()
@@ -47,12 +47,22 @@ class Settings:
     kubefwd: str = ""
     linger: int = 30
     bare_names: bool = True
+    allow_other_users: bool = False
     instance: str = "tilt-10350"
 
 
 _DEFAULT = Settings()
 
-ARGUMENTS = ("namespaces", "exclude", "engine", "kubefwd", "linger", "bare_names", "instance")
+ARGUMENTS = (
+    "namespaces",
+    "exclude",
+    "engine",
+    "kubefwd",
+    "linger",
+    "bare_names",
+    "allow_other_users",
+    "instance",
+)
 """The keys that `parse` reads, spelled as in the Tiltfile."""
 
 
@@ -70,6 +80,7 @@ def parse(raw: Mapping[str, str]) -> Settings:
         kubefwd=reader.read("kubefwd", _absolute, _DEFAULT.kubefwd),
         linger=reader.read("linger", _linger, _DEFAULT.linger),
         bare_names=reader.read("bare_names", _boolean, _DEFAULT.bare_names),
+        allow_other_users=reader.read("allow_other_users", _boolean, _DEFAULT.allow_other_users),
         instance=reader.read("instance", _instance, _DEFAULT.instance),
     )
     errors = [*reader.errors, *_unknown(raw), *_contradictions(settings)]

@@ -80,7 +80,10 @@ class NamespaceStatus:
 
 @dataclass(frozen=True, slots=True)
 class ServiceStatus:
-    """A service; `reason` and `message` are empty when all is well. `url` is for a browser."""
+    """A service; `reason` and `message` are empty when all is well. `url` is for a browser.
+
+    `refused` counts connections of other users of the machine.
+    """
 
     namespace: str
     service: str
@@ -91,6 +94,7 @@ class ServiceStatus:
     reason: str = ""
     message: str = ""
     url: str = ""
+    refused: int = 0
 
     @property
     def key(self) -> str:
@@ -272,6 +276,7 @@ def _services(desired: Desired, seen: Seen) -> Iterator[ServiceStatus]:
             reason=problems[0].reason if problems else "",
             message=_cut(" ".join(problem.message for problem in problems)),
             url=link(service, known.get((service.namespace, service.service))),
+            refused=service.refused,
         )
 
 

@@ -19,6 +19,11 @@ from kubefwd_operator.engines.native.bindings import HelperLike as NativeHelper
 from kubefwd_operator.engines.native.engine import NativeEngine
 from kubefwd_operator.engines.native.neighbours import CatalogLike as NativeCatalog
 
+OPEN_TO_ALL = (
+    "Other users of this machine can connect to what kubefwd forwards, for it listens itself: "
+    "where that matters, use engine 'native', or say that they may with `allow_other_users`."
+)
+
 _log = logging.getLogger(__name__)
 
 
@@ -59,11 +64,15 @@ def select(
     catalog: CatalogLike,
     authority: AuthorityLike[HelperLike],
     changed: Callable[[], None],
+    *,
+    allow_other_users: bool = False,
 ) -> RunningEngine:
     """Build the engine that `wish` (auto, native or kubefwd) names, and say why in the log."""
 
     def native(why: str) -> Callable[[Callable[[], None]], RunningEngine]:
-        return lambda told: NativeEngine(catalog, authority, told, why=why)
+        return lambda told: NativeEngine(
+            catalog, authority, told, why=why, allow_other_users=allow_other_users
+        )
 
     if wish == "native" or (wish == "auto" and isinstance(kubefwd, NoKubefwd)):
         why = kubefwd.why if isinstance(kubefwd, NoKubefwd) else ""
@@ -77,6 +86,8 @@ def select(
         return KubefwdEngine(catalog, authority, told, pinned=kubefwd)
 
     _log.info("Forwarding with kubefwd %s: %s", kubefwd.version, kubefwd.path)
+    if not allow_other_users:
+        _log.warning(OPEN_TO_ALL)
     if wish == "kubefwd":
         return preferred(changed)
     return Fallback(preferred, native(""), changed)

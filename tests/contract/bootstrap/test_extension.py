@@ -92,6 +92,7 @@ class TestArguments:
             pytest.param([], "ENGINE", "auto", id="default engine"),
             pytest.param([], "LINGER", "30", id="default linger"),
             pytest.param([], "BARE_NAMES", "true", id="default bare names"),
+            pytest.param([], "ALLOW_OTHER_USERS", "false", id="default other users"),
             pytest.param(["--namespaces=a", "--namespaces=b"], "NAMESPACES", "a,b", id="repeated"),
             pytest.param(["--namespaces=b, a"], "NAMESPACES", "b,a", id="commas"),
             pytest.param(["--namespaces=" + "a" * 63], "NAMESPACES", "a" * 63, id="longest name"),
@@ -100,6 +101,9 @@ class TestArguments:
             pytest.param(["--linger=0"], "LINGER", "0", id="no linger"),
             pytest.param(["--linger=300"], "LINGER", "300", id="longest linger"),
             pytest.param(["--bare_names=False"], "BARE_NAMES", "false", id="no bare names"),
+            pytest.param(
+                ["--allow_other_users=True"], "ALLOW_OTHER_USERS", "true", id="other users"
+            ),
         ],
     )
     def test_good_ones_reach_the_operator(
@@ -131,6 +135,7 @@ class TestArguments:
         (["--linger=-1"], "linger", "'-1' is not a whole number of seconds"),
         (["--linger=soon"], "linger", "'soon' is not a whole number of seconds"),
         (["--bare_names=maybe"], "bare_names", "'maybe' is neither true nor false"),
+        (["--allow_other_users=bob"], "allow_other_users", "'bob' is neither true nor false"),
     )
 
     @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from tests.unit.core.situations import (
     wish,
 )
 
-from kubefwd_operator.core.changes import lines
+from kubefwd_operator.core.changes import REFUSED, lines
 from kubefwd_operator.core.conditions import Seen
 from kubefwd_operator.core.model import (
     AuthoritySeen,
@@ -338,3 +338,9 @@ def test_every_line_is_one_line_and_said_once(
     said = told(before, after)
     assert len(said) == len(set(said))
     assert all(line and "\n" not in line for line in said)
+
+
+def test_the_first_refusal_of_a_service_is_told_and_no_other() -> None:
+    once, twice = replace(WEB, refused=1), replace(WEB, refused=2)
+    assert told(GOOD, (A, seen(once))) == [f"web.a  {REFUSED}"]
+    assert told(GOOD, (A, seen(once)), (A, seen(twice))) == []

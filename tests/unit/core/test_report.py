@@ -120,6 +120,7 @@ def test_the_document_for_machines() -> None:
         "reason": "PortTaken",
         "message": "What to do about PortTaken.",
         "url": "http://db.a",
+        "refused": 0,
     }
     assert (found["pid"], found["instance"], found["version"]) == (4711, "tilt-10350", "1.2.3")
 
@@ -196,3 +197,24 @@ def test_a_long_table_says_what_it_leaves_out() -> None:
 )
 def test_table(rows: list[tuple[str, str]], expected: str) -> None:
     assert table(("A", "B"), rows, len(rows)) == expected
+
+
+@pytest.mark.parametrize(
+    "message, refused, remark",
+    [
+        pytest.param("", 0, "", id="nothing to say"),
+        pytest.param("Look.", 0, "Look.", id="a message"),
+        pytest.param("", 1, "Refused 1 connection of other users.", id="one"),
+        pytest.param("Look.", 20, "Look. Refused 20 connections of other users.", id="both"),
+    ],
+)
+def test_refused_connections_are_remarked_on(message: str, refused: int, remark: str) -> None:
+    assert report.remark(message, refused) == remark
+
+
+def test_refused_connections_are_in_the_table_and_the_document() -> None:
+    stranger = status(wish("a"), seen(replace(row("web.a"), refused=3)))
+    data = encode(stranger)
+    assert data["services"].splitlines()[1].endswith("Ready  Refused 3 connections of other users.")
+    assert document(stranger)["services"][0]["refused"] == 3
+    assert stranger.state == "Ready"

@@ -36,6 +36,10 @@ from kubefwd_operator.core.settings import ARGUMENTS, EngineChoice, Settings, pa
         pytest.param({"bare_names": "yes"}, Settings(bare_names=True), id="yes"),
         pytest.param({"bare_names": "off"}, Settings(bare_names=False), id="off"),
         pytest.param({"bare_names": "on"}, Settings(bare_names=True), id="on"),
+        pytest.param(
+            {"allow_other_users": "True"}, Settings(allow_other_users=True), id="other users"
+        ),
+        pytest.param({"allow_other_users": "no"}, Settings(), id="no other users"),
         pytest.param({"instance": "tilt-1"}, Settings(instance="tilt-1"), id="instance"),
     ],
 )
@@ -83,6 +87,12 @@ def test_good_arguments_become_settings(raw: dict[str, str], expected: Settings)
         pytest.param({"linger": "30s"}, "'30s'", "whole number", id="linger with a unit"),
         pytest.param({"linger": "²"}, "'²'", "whole number", id="linger a digit to Unicode only"),
         pytest.param({"bare_names": "maybe"}, "bare_names: 'maybe'", "use 'true'", id="maybe"),
+        pytest.param(
+            {"allow_other_users": "root"},
+            "allow_other_users: 'root' is neither true nor false",
+            "use 'true' or 'false'",
+            id="other users by name",
+        ),
         pytest.param({"instance": "Tilt"}, "instance: 'Tilt'", "1 to 32", id="instance capital"),
         pytest.param({"instance": "a" * 33}, "aaa'", "1 to 32", id="instance too long"),
         pytest.param({"instance": "../x"}, "'../x'", "1 to 32", id="instance a path"),
@@ -108,6 +118,7 @@ def test_every_bad_argument_is_listed_at_once() -> None:
         "engine": "ssh",
         "linger": "x",
         "bare_names": "x",
+        "allow_other_users": "x",
         "instance": "X",
         "color": "red",
     }
@@ -121,6 +132,7 @@ def test_every_bad_argument_is_listed_at_once() -> None:
         "engine",
         "linger",
         "bare_names",
+        "allow_other_users",
         "instance",
         "color",
         "exclude",

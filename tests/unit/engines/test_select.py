@@ -14,16 +14,20 @@ from kubefwd_operator.engines.engine import RunningEngine
 from kubefwd_operator.engines.fallback import Fallback
 from kubefwd_operator.engines.kubefwd.engine import KubefwdEngine
 from kubefwd_operator.engines.native.engine import NativeEngine
-from kubefwd_operator.engines.select import NoEngine, select
+from kubefwd_operator.engines.select import OPEN_TO_ALL, NoEngine, select
 
 PINNED = PinnedKubefwd("/opt/kubefwd", "0" * 64, "1.25.16")
 NONE = NoKubefwd("kubefwd is not on PATH. Install it; engine='native' needs none.")
 
 
-def select_for(asked: str, kubefwd: PinnedKubefwd | NoKubefwd) -> RunningEngine:
+def select_for(
+    asked: str, kubefwd: PinnedKubefwd | NoKubefwd, *, allow_other_users: bool = False
+) -> RunningEngine:
     catalog, authority = cast("Any", Catalog()), cast("Any", Authority())
     catalog.access = None
-    return select(asked, kubefwd, catalog, authority, lambda: None)
+    return select(
+        asked, kubefwd, catalog, authority, lambda: None, allow_other_users=allow_other_users
+    )
 
 
 @pytest.mark.parametrize(
@@ -47,6 +51,17 @@ async def test_a_wish_gets_its_engine_and_says_why(
     assert isinstance(made, kind)
     assert made.seen().why == why
     assert "Forwarding with" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "asked, allowed, warned",
+    [("kubefwd", False, True), ("kubefwd", True, False), ("native", False, False)],
+)
+async def test_a_warning_is_logged_where_other_users_get_in_unasked(
+    asked: str, allowed: bool, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    select_for(asked, PINNED if asked == "kubefwd" else NONE, allow_other_users=allowed)
+    assert (OPEN_TO_ALL in caplog.messages) is warned
 
 
 async def test_a_wish_that_cannot_be_met_forwards_nothing_and_says_what_to_do() -> None:

@@ -9,6 +9,7 @@ import pytest
 from tests.unit.native.kit import Catalog, PodServer, eventually
 
 from kubefwd_operator.core.errors import ClusterError
+from kubefwd_operator.engines.native.admission import Admission
 from kubefwd_operator.engines.native.listener import Listener
 from kubefwd_operator.engines.native.picker import Picker
 from kubefwd_operator.engines.native.target import Target
@@ -59,7 +60,8 @@ async def front(server: PodServer) -> AsyncIterator[Front]:
     catalog.listeners.append(picker.wake)
     troubles: list[ClusterError] = []
     transport = WebSocketTransport(lambda: catalog.client)
-    tunnels = Tunnels(picker, transport, lambda _, error: troubles.append(error))
+    everybody = Admission(0, lambda: None, everybody=True)
+    tunnels = Tunnels(picker, transport, lambda _, error: troubles.append(error), everybody)
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))
     sock.listen()

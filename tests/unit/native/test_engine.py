@@ -27,7 +27,7 @@ from kubefwd_operator.core.model import CatalogSeen, Desired, Service, ServiceSe
 from kubefwd_operator.core.names import spell
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines import passing
-from kubefwd_operator.engines.native import absences
+from kubefwd_operator.engines.native import absences, admission
 from kubefwd_operator.engines.native.engine import NativeEngine
 
 
@@ -465,3 +465,44 @@ async def test_250_services_are_one_pass(stage: Stage) -> None:
     listens = [index for index, line in enumerate(stage.helper.log) if line.startswith("listen")]
     assert len(listens) == 250
     assert all(b - a == 1 for a, b in pairwise(listens))
+
+
+async def ask(stage: Stage) -> bytes:
+    """Connect and read to the end; a reset may come as early as by the connect."""
+    reader, writer = await stage.connect()
+    try:
+        return await reader.read()
+    finally:
+        writer.close()
+
+
+async def test_a_connection_of_another_user_is_reset_counted_and_reaches_no_pod(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stage.forwarded(service("web", pod("web-1")))
+    monkeypatch.setattr(stage.engine._admission, "_developer", 4711)
+    monkeypatch.setattr(admission, "ROOT", 4712)  # these tests may be root's
+    for _ in range(2):
+        with pytest.raises(ConnectionResetError):
+            await ask(stage)
+    await eventually(lambda: stage.service().refused == 2)
+    assert stage.service().state is ServiceState.READY
+    assert not len(stage.engine._tunnels)
+    server = stage.catalog.client
+    assert server
+    assert server.dialled == []
+
+
+async def test_owners_that_cannot_be_told_are_a_problem_of_the_engine(
+    server: PodServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    engine = NativeEngine(Catalog(client=server), Authority(), lambda: None)
+    monkeypatch.setattr(engine._admission, "_ask", refuse)
+    engine.start()
+    engine.want(wish())
+    await eventually(lambda: engine.seen().problems)
+    assert [problem.reason for problem in engine.seen().problems] == [Reason.OWNERS_UNKNOWN]
+    await engine.close()

@@ -57,6 +57,7 @@ def shown(
         standing if bound else None,
         failing={("shop-a", of.name): failing} if failing else {},
         forbidden={"shop-a": FORBIDDEN} if forbidden else {},
+        refused={("shop-a", "web"): 3, ("shop-b", "web"): 5},
         waiting=WAITING,
     )
     return found
@@ -151,6 +152,14 @@ def test_what_is_not_forwarded_is_shown_with_its_reason() -> None:
     of = service("web", external_name="example.org")
     planned = plan(wish(), seen(of), {})
     for bound in (None, Bound()):
-        (found,) = report.services(planned, bound, failing={}, forbidden={}, waiting=WAITING)
+        (found,) = report.services(
+            planned, bound, failing={}, forbidden={}, refused={}, waiting=WAITING
+        )
         assert found.state is ServiceState.NOT_FORWARDED
         assert [problem.reason for problem in found.problems] == [Reason.NOT_FORWARDABLE]
+
+
+@pytest.mark.parametrize("bound", [True, False], ids=["forwarded", "without a helper"])
+def test_refused_connections_are_those_of_this_service(bound: bool) -> None:
+    assert shown(UP, bound=bound).refused == 3
+    assert shown(service("api", pod("api-1"))).refused == 0

@@ -8,6 +8,7 @@ begins anew; a helper that is gone takes the listeners with it; another helper b
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -20,6 +21,7 @@ from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines.engine import AuthorityLike
 from kubefwd_operator.engines.native import report
 from kubefwd_operator.engines.native.absences import Absences
+from kubefwd_operator.engines.native.admission import Admission
 from kubefwd_operator.engines.native.bindings import Bindings, HelperLike
 from kubefwd_operator.engines.native.leases import LeaseKey, assign, leases
 from kubefwd_operator.engines.native.neighbours import CatalogLike
@@ -36,6 +38,9 @@ NAME = "native"
 FORBIDDEN_FOR = 120.0
 """Seconds that a 403 on a dial is shown after it last happened."""
 
+RECOUNT_AFTER = 0.5
+"""Seconds from a refused connection to the pass that shows it."""
+
 CLOSE = 0.4
 """Seconds that taking everything back may take when we end; the helper undoes the rest."""
 
@@ -46,7 +51,8 @@ class NativeEngine(PassingEngine):
     """Forwards services over addresses and names that the helper provides.
 
     Call `wake()` whenever the catalog or the authority has changed. `changed` is called when
-    `seen()` answers differently; `why` says why it is this engine.
+    `seen()` answers differently; `why` says why it is this engine; `allow_other_users` lets
+    connections of everybody in (`admission.py`).
     """
 
     def __init__(
@@ -56,6 +62,7 @@ class NativeEngine(PassingEngine):
         changed: Callable[[], None],
         *,
         why: str = "",
+        allow_other_users: bool = False,
         transport: Transport | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -65,7 +72,9 @@ class NativeEngine(PassingEngine):
         self._wall, self._why = wall, why
         self._picker = Picker(catalog, changed=self._bell.set)
         dialer = transport or WebSocketTransport(lambda: catalog.client)
-        self._tunnels = Tunnels(self._picker, dialer, self._trouble)
+        self._admission = Admission(os.getuid(), self._note_refused, everybody=allow_other_users)
+        self._tunnels = Tunnels(self._picker, dialer, self._trouble, self._admission)
+        self._recount: asyncio.TimerHandle | None = None
         self._begun: Desired | None = None
         self._addresses: dict[LeaseKey, str] = {}
         self._absences = Absences()
@@ -80,6 +89,7 @@ class NativeEngine(PassingEngine):
     def start(self) -> None:
         """Begin; needs a running loop."""
         loop = asyncio.get_running_loop()
+        self._admission.start()
         self._tasks = [loop.create_task(self._run()), loop.create_task(self._watch_clocks())]
 
     def wake(self) -> None:
@@ -98,6 +108,9 @@ class NativeEngine(PassingEngine):
                     await self._bindings.clear()
             self._abandon()
         await self._tunnels.drop()
+        self._admission.close()
+        if self._recount:
+            self._recount.cancel()
 
     # --- passes ----------------------------------------------------------------------------------
 
@@ -195,12 +208,14 @@ class NativeEngine(PassingEngine):
             self._bindings.bound if self._bindings else None,
             failing=self._picker.failing,
             forbidden=forbidden,
+            refused=self._admission.refused,
             waiting=unauthorised(self._authority.seen()),
         )
         self._show(EngineSeen(NAME, desired.generation, services, self._problems(), self._why))
 
     def _further_problems(self) -> Iterable[Problem | None]:
         yield self._bindings.bound.written.problem if self._bindings else None
+        yield self._admission.problem
         if self._exhausted:
             yield Problem(
                 Reason.LIMIT_REACHED,
@@ -210,6 +225,16 @@ class NativeEngine(PassingEngine):
     def _count_exhausted(self, exhausted: bool) -> None:
         self._exhausted += 1 if exhausted else -1
         self._show(replace(self._seen, problems=self._problems()))
+
+    def _note_refused(self) -> None:
+        """Show the counts soon; whoever knocks a thousand times a second gets no pass for each."""
+        if self._recount is None:
+            loop = asyncio.get_running_loop()
+            self._recount = loop.call_later(RECOUNT_AFTER, self._show_refused)
+
+    def _show_refused(self) -> None:
+        self._recount = None
+        self._bell.set()
 
     def _trouble(self, target: Target, error: ClusterError) -> None:
         """Note what a connection failed of, when it concerns more than that connection."""

@@ -1,6 +1,7 @@
 """What the engine shows of each service. Pure: plan and bindings in, `ServiceSeen` out."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from kubefwd_operator.core.model import Problem, Service, ServiceSeen, ServiceState
 from kubefwd_operator.core.names import Placed
@@ -22,11 +23,15 @@ def services(
     *,
     failing: Mapping[ServiceKey, str],
     forbidden: Mapping[str, Problem],
+    refused: Mapping[ServiceKey, int],
     waiting: Problem,
 ) -> tuple[ServiceSeen, ...]:
-    """Describe every service of a plan; without a helper (`bound` None) they wait for `waiting`."""
+    """Describe every service of a plan; without a helper (`bound` None) they wait for `waiting`.
+
+    `refused` counts the connections of other users, by service.
+    """
     placed = {each.key: each for each in plan.placed}
-    return tuple(
+    shown = (
         _not_forwarded(outlook)
         if outlook.key not in placed
         else _waiting(outlook, placed[outlook.key], waiting)
@@ -38,6 +43,9 @@ def services(
             [*_pods(outlook, failing), *_forbidden(outlook, forbidden)],
         )
         for outlook in plan.outlooks
+    )
+    return tuple(
+        replace(each, refused=refused.get((each.namespace, each.service), 0)) for each in shown
     )
 
 
