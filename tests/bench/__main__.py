@@ -17,6 +17,7 @@ from tests.bench import (
     kills,
     kubefwd,
     machine,
+    owners,
     page,
     services,
     start,
@@ -37,9 +38,10 @@ MEASURES: dict[str, Callable[[Place], Json]] = {
     "traffic": traffic.measure,
     "kills": kills.measure,
     "discoveries": discoveries.measure,
+    "owners": owners.measure,
     "kubefwd": kubefwd.measure,
 }
-ALONE = {"start", "discoveries", "kubefwd"}  # these have a Tilt of their own, or none
+ALONE = {"start", "discoveries", "owners", "kubefwd"}  # these have a Tilt of their own, or none
 
 
 def say(line: str) -> None:

@@ -66,7 +66,8 @@ def read(folder: Path = RESULTS) -> dict[str, Json]:
 def page(results: Mapping[str, Json]) -> str:
     """Return the whole page."""
     values = {name: result["values"] for name, result in results.items()}
-    parts = [HEAD, *_limits(values), *_traffic(values), *_kubefwd(values), *_circumstances(results)]
+    parts = [HEAD, *_limits(values), *_traffic(values), *_owners(values), *_kubefwd(values)]
+    parts += _circumstances(results)
     return "\n".join(parts)
 
 
@@ -178,6 +179,35 @@ def _compared(what: str, unit: str, of: Mapping[str, float]) -> tuple[str, ...]:
 
 def _medians(of: Mapping[str, Sequence[float]]) -> dict[str, float]:
     return {way: median(found) for way, found in of.items()}
+
+
+def _owners(values: Mapping[str, Json]) -> Iterator[str]:
+    if not (found := values.get("owners")):
+        return
+    yield "## Whose connection it is\n"
+    yield (
+        "With the question to the kernel, and without it (`allow_other_users`), in turns. By "
+        f"itself: {found['accepts']:,} connections in one process, while "
+        f"{found['standing']:,} others stand. First byte: {found['connections']} new connections "
+        "through each of two operators, to the same pod.\n"
+    )
+    yield _table(
+        ("what", "asked", "not asked", "difference", "ratio"),
+        [
+            _asked(f"{what}, {cut}", unit, *(found[key][way][cut] for way in ("asked", "unasked")))
+            for what, key, unit in (
+                ("connect, accept, decide", "accept_us", "µs"),
+                ("new connection to first byte", "first_byte_ms", "ms"),
+            )
+            for cut in ("p50", "p99")
+        ],
+    )
+    yield ""
+
+
+def _asked(what: str, unit: str, asked: float, unasked: float) -> tuple[str, ...]:
+    cells = [_number(each, unit) for each in (asked, unasked, asked - unasked)]
+    return (what, *cells, f"{asked / unasked:.3f}")
 
 
 def _kubefwd(values: Mapping[str, Json]) -> Iterator[str]:

@@ -15,9 +15,10 @@ PYTHON = Path(sys.base_prefix) / "bin" / "python3"
 NEIGHBOUR, UID = "neighbour", inside.UID + 1
 
 ASK = """
-import http.client
+import http.client, socket
+address = socket.gethostbyname("web.storefront")  # one connection: the name has two addresses
 try:
-    client = http.client.HTTPConnection("web.storefront", timeout=40)
+    client = http.client.HTTPConnection(address, timeout=40)
     client.request("GET", "/")
     print(client.getresponse().status)
 except ConnectionResetError:
