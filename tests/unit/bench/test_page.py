@@ -96,6 +96,15 @@ def test_a_change_that_never_showed_is_written_as_a_miss() -> None:
     )
 
 
+def test_what_asking_costs_is_a_difference_and_a_ratio() -> None:
+    results = copy.deepcopy(page.read())
+    found = results["owners"]["values"]
+    found["accept_us"] = {"asked": {"p50": 60, "p99": 90}, "unasked": {"p50": 40, "p99": 100}}
+    made = page.page(results)
+    assert "| connect, accept, decide, p50 | 60 µs | 40 µs | 20 µs | 1.500 |" in made
+    assert "| connect, accept, decide, p99 | 90 µs | 100 µs | -10 µs | 0.900 |" in made
+
+
 PARTS = ("kubefwd", "operator", "helpers")
 
 
