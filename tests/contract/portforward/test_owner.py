@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from kubefwd_operator.engines.native.admission import Admission
 from kubefwd_operator.engines.native.owner import LinuxOwners
 from kubefwd_operator.engines.native.sockdiag import Owner, SockDiag
 
@@ -93,6 +94,15 @@ def test_a_thousand_look_ups_leave_nothing_behind(
 ) -> None:
     with connected(server) as (client, accepted):
         assert {owners.of(accepted) for _ in range(1000)} == {me(client)}
+
+
+def test_after_its_end_nobody_is_told_and_so_nobody_gets_in(server: socket.socket) -> None:
+    admission = Admission(os.getuid(), lambda: None)
+    admission.start()
+    with connected(server) as (_, accepted):
+        assert admission.admits(accepted, ("shop", "web"))
+        admission.close()
+        assert not admission.admits(accepted, ("shop", "web"))
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="NOT ROOT: another user's socket was not tried")

@@ -71,10 +71,9 @@ class Admission:
             self.problem = _unknown(error)
 
     def close(self) -> None:
-        """Ask no more."""
+        """Ask no more: whoever is still to be decided on is refused, for nothing answers."""
         if self._owners:
             self._owners.close()
-            self._owners = None
 
     def admits(self, connection: sockets.socket, service: ServiceKey) -> bool:
         """Say whether an accepted connection may go on."""
@@ -97,6 +96,6 @@ class Admission:
 def _unknown(error: OSError) -> Problem:
     return Problem(
         Reason.OWNERS_UNKNOWN,
-        f"The kernel does not say whose a connection is ({error.strerror}), so other users of this "
-        "machine can connect: set the argument `allow_other_users` if they may.",
+        f"The kernel does not say whose a connection is ({error.strerror or error}), so other "
+        "users of this machine can connect: set the argument `allow_other_users` if they may.",
     )

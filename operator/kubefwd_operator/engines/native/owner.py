@@ -45,14 +45,17 @@ class LinuxOwners:
         self._diag.close()
 
     def _try(self) -> None:
-        """Ask for a socket of ours: a kernel that does not know it knows none."""
-        with sockets.create_server(("127.0.0.1", 0)) as server:
-            client = sockets.create_connection(server.getsockname())
-            accepted, _ = server.accept()
-            with client, accepted:
-                found, inode = self.of(accepted), os.fstat(client.fileno()).st_ino
-        if found != Owner(os.getuid(), inode):
-            raise OSError(errno.ENOTSUP, "the kernel does not tell the owner of our own socket")
+        """Ask for a socket of ours: a kernel that does not know it knows none.
+
+        It is connected with itself (RFC 9293, simultaneous open), so that nobody else can come
+        between and make this look as if the kernel could not tell.
+        """
+        with sockets.socket() as ours:
+            ours.bind(("127.0.0.1", 0))
+            ours.connect(ours.getsockname())
+            found = self._diag.owner(ours.getsockname(), ours.getpeername())
+            if found != Owner(os.getuid(), os.fstat(ours.fileno()).st_ino):
+                raise OSError(errno.ENOTSUP, "it does not know our own socket")
 
 
 def ask() -> Owners | None:
