@@ -50,7 +50,7 @@ layers: $(READY)
 # What root runs has to run on the system's Python, which is 3.9 on macOS.
 floor: $(READY)
 	$(PYTHON) -c 'from vermin.main import main; main()' --target=3.9- --violations --no-tips \
-	    --eval-annotations operator/kubefwd_operator/root
+	    --eval-annotations operator/kubefwd_operator/root operator/kubefwd_operator/installer.py
 
 shell:
 	@if command -v shellcheck >/dev/null; then \

@@ -8,7 +8,16 @@ from importlib import import_module
 
 import click
 
-COMMANDS = ("authorize", "ready", "status", "version")
+COMMANDS = (
+    "authorize",
+    "cleanup",
+    "install-helper",
+    "ready",
+    "status",
+    "sudoers",
+    "uninstall-helper",
+    "version",
+)
 
 
 class _Lazy(click.Group):
@@ -24,7 +33,7 @@ class _Lazy(click.Group):
     ) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"{__name__}.{cmd_name}").command
+        command: click.Command = import_module(f"{__name__}.{cmd_name.replace('-', '_')}").command
         return command
 
 

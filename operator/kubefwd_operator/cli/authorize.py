@@ -13,7 +13,7 @@ import click
 from kubefwd_operator import config
 from kubefwd_operator.cli.look import NOT_WELL, WRONGLY_CALLED, Leaving, port_option
 from kubefwd_operator.core.errors import KubefwdOperatorError
-from kubefwd_operator.core.model import NoKubefwd
+from kubefwd_operator.core.model import NoKubefwd, PinnedKubefwd
 from kubefwd_operator.engines.kubefwd.find import find
 from kubefwd_operator.privileged import surroundings
 from kubefwd_operator.privileged.command import sudo, typed
@@ -43,10 +43,15 @@ def command(port: int | None, instance: str | None, kubefwd: str, only_print: bo
 
 async def look(instance: str, kubefwd: str, environ: Mapping[str, str]) -> Surroundings:
     """Look around, at the kubefwd that was named as well. Raises Leaving when that is of no use."""
-    pinned = await find(kubefwd, environ) if kubefwd else None
-    if isinstance(pinned, NoKubefwd):
-        raise Leaving(pinned.why, NOT_WELL)
-    return await surroundings.look(instance, environ, pinned)
+    return await surroundings.look(instance, environ, await pinned(kubefwd, environ))
+
+
+async def pinned(kubefwd: str, environ: Mapping[str, str]) -> PinnedKubefwd | None:
+    """Look at the kubefwd that was named, if one was. Raises Leaving when it is of no use."""
+    found = await find(kubefwd, environ) if kubefwd else None
+    if isinstance(found, NoKubefwd):
+        raise Leaving(found.why, NOT_WELL)
+    return found
 
 
 def privileged_line(here: Surroundings, environ: Mapping[str, str]) -> tuple[str, ...]:

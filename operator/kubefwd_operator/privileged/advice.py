@@ -30,6 +30,11 @@ def refused(here: Surroundings, refusals: Sequence[Refusal]) -> Problem:
     return denied(here, asked[-1]) if asked else waiting(here, refusals)
 
 
+def _note(here: Surroundings) -> str:
+    """Say in front what keeps an installed helper from being used."""
+    return f"{here.outdated} " if here.outdated else ""
+
+
 def waiting(here: Surroundings, refusals: Sequence[Refusal]) -> Problem:
     """Say that nobody could be asked. An obstacle to a silent way is no news, what it said is."""
     told = [
@@ -39,8 +44,8 @@ def waiting(here: Surroundings, refusals: Sequence[Refusal]) -> Problem:
     ]
     return Problem(
         Reason.WAITING_FOR_AUTHORIZATION,
-        "Root is needed once, to open ports on 127.18.0.0/15 and to write names into /etc/hosts, "
-        f"and nobody could be asked ({'; '.join(told)}). Please {remedy(here)}",
+        f"{_note(here)}Root is needed once, to open ports on 127.18.0.0/15 and to write names into "
+        f"/etc/hosts, and nobody could be asked ({'; '.join(told)}). Please {remedy(here)}",
     )
 
 
@@ -48,8 +53,8 @@ def prompting(here: Surroundings, way: Way) -> Problem:
     """Say that a person is being asked."""
     return Problem(
         Reason.WAITING_FOR_AUTHORIZATION,
-        f"{way.name} is asking for your password through {here.askpass}. If no dialog shows, "
-        f"{remedy(here)}",
+        f"{_note(here)}{way.name} is asking for your password through {here.askpass}. "
+        f"If no dialog shows, {remedy(here)}",
     )
 
 
@@ -57,8 +62,8 @@ def denied(here: Surroundings, refusal: Refusal) -> Problem:
     """Say that a person was asked, and that it came to nothing."""
     return Problem(
         Reason.AUTHORIZATION_DENIED,
-        f"{refusal.way.name} did not give root ({refusal.said}). Nothing is asked again by itself: "
-        f"click Refresh to be asked once more, or {remedy(here)}",
+        f"{_note(here)}{refusal.way.name} did not give root ({refusal.said}). Nothing is asked "
+        f"again by itself: click Refresh to be asked once more, or {remedy(here)}",
     )
 
 

@@ -231,7 +231,10 @@ class Authority:
         self._fire(Event.NOBODY_CAME, self._problem)
 
     async def _try_silent(self) -> None:
-        self._here = here = await self._look()
+        before, self._here = self._here, await self._look()
+        here = self._here
+        if here.outdated and (before is None or here.outdated != before.outdated):
+            self._log.warning("%s", here.outdated)
         self._silent = []
         for way in (way for way in self._ways if not way.asks):
             refusal = await self._attempts.refused(way, here, self._timing.silent)

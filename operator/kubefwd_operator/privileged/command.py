@@ -42,7 +42,12 @@ def command(
     told = () if uid is None else ("--uid", str(uid))
     pin = () if kubefwd is None else ("--kubefwd", kubefwd.path, "--sha256", kubefwd.sha256)
     who = ("--instance", require_instance(instance), *told)
-    return (interpreter, *_ISOLATED, root_folder, *who, *pin)
+    return isolated(interpreter, root_folder, *who, *pin)
+
+
+def isolated(interpreter: str, program: str, *arguments: str) -> tuple[str, ...]:
+    """Return the argv of a program of ours, a folder or a file, as root runs it."""
+    return (interpreter, *_ISOLATED, program, *arguments)
 
 
 def sudo(program: str, argv: Sequence[str], *options: str) -> tuple[str, ...]:

@@ -5,14 +5,17 @@ fixed places only, and only when nobody but root can change them: not from PATH,
 developer's own Python, which another user may not even reach.
 """
 
+import asyncio
 import os
 import stat
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from kubefwd_operator.core.model import PinnedKubefwd
+from kubefwd_operator.installer import judge_owner as judge_owner  # noqa: PLC0414 - part of it
+from kubefwd_operator.privileged import installed
 from kubefwd_operator.privileged.command import command
 from kubefwd_operator.privileged.process import Child
 
@@ -27,7 +30,6 @@ ROOT_FOLDER = str(Path(__file__).resolve().parent.parent / "root")
 
 _OLDEST = (3, 9)
 _NEW_ENOUGH = f"import sys; sys.exit(sys.version_info < {_OLDEST})"
-_MAX_LINKS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class Surroundings:
     askpass_fault: str = ""
     fault: str = ""
     kubefwd: PinnedKubefwd | None = None
+    outdated: str = ""
 
     def helper(self, uid: int | None = None) -> tuple[str, ...]:
         """Return the helper's command line; see command.py."""
@@ -62,6 +65,7 @@ async def look(
 ) -> Surroundings:
     """Look around. Takes a few milliseconds: the interpreter is run once to see its version."""
     interpreter, fault = await _interpreter()
+    copy = await asyncio.to_thread(installed.find, ROOT_FOLDER)
     askpass = environ.get("SUDO_ASKPASS", "")
     askpass_fault = judge_askpass(askpass, os.geteuid(), os.getgid())
     return Surroundings(
@@ -69,6 +73,7 @@ async def look(
         uid=os.geteuid(),
         environ=environ,
         authorize=_authorize(instance, kubefwd),
+        root_folder=copy.root_folder or ROOT_FOLDER,
         interpreter=interpreter,
         sudo=next(
             (path for path in SUDOS if not judge_owner(path) and os.access(path, os.X_OK)),
@@ -77,7 +82,8 @@ async def look(
         askpass="" if askpass_fault else askpass,
         askpass_fault=askpass_fault,
         fault=fault,
-        kubefwd=kubefwd,
+        kubefwd=copy.instead_of(kubefwd),
+        outdated=copy.unfit(kubefwd),
     )
 
 
@@ -120,40 +126,6 @@ async def _code(*argv: str) -> int:
         return await Child(argv, {}, lambda _: None).ended()
     except OSError:
         return 127
-
-
-def judge_owner(path: str) -> str:
-    """Say why root must not run this file, or "".
-
-    Every directory, link and file on the way to it has to be root's and writable by root alone.
-    """
-    for place in _on_the_way(Path(path)):
-        try:
-            found = place.lstat()
-        except OSError as error:
-            return f"{place} cannot be used ({error.strerror})."
-        if found.st_uid != 0:
-            return f"{place} does not belong to root."
-        if not stat.S_ISLNK(found.st_mode) and found.st_mode & 0o022:
-            return f"{place} can be changed by others than root."
-    return ""
-
-
-def _on_the_way(path: Path) -> Iterator[Path]:
-    """Yield all that is passed when `path` is opened, links and what they lead to included."""
-    todo, here, links = [*reversed(path.parts[1:])], Path("/"), 0
-    yield here
-    while todo:
-        name = todo.pop()
-        there = here.parent if name == ".." else here / name
-        yield there
-        if not there.is_symlink() or links > _MAX_LINKS:
-            here = there
-            continue
-        links += 1
-        target = there.readlink()
-        todo += reversed(target.parts[1:] if target.is_absolute() else target.parts)
-        here = Path("/") if target.is_absolute() else here
 
 
 def judge_askpass(path: str, uid: int, gid: int) -> str:

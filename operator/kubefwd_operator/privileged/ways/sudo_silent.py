@@ -1,4 +1,7 @@
-"""`sudo -n`: works without a question where a NOPASSWD line or a fresh timestamp allows it."""
+"""`sudo -n`: works without a question where a NOPASSWD line or a fresh timestamp allows it.
+
+The line that `sudoers.py` spells allows exactly this argv, where the helper is installed.
+"""
 
 from kubefwd_operator.privileged.command import sudo
 from kubefwd_operator.privileged.surroundings import Surroundings
