@@ -16,7 +16,7 @@ FILE = "/etc/sudoers.d/zz-kubefwd-operator"
 
 _PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _SPECIAL = re.compile(r"([\\,:=])")
-"""What sudoers wants escaped. Blanks and wildcards are not in these argvs: nothing of it is free."""
+"""What sudoers wants escaped. Blanks and wildcards are in none of our argvs."""
 
 
 def helpers(here: Surroundings, kubefwd: PinnedKubefwd | None) -> list[tuple[str, ...]]:
