@@ -50,7 +50,12 @@ def load(env: Mapping[str, str] | None = None, port: int | None = None) -> Confi
     env = os.environ if env is None else env
     location = locate(env, port)
     raw = {"instance": f"tilt-{location.port}"} | _arguments(env)
-    return Config(parse(raw), location, platformdirs.user_cache_path(APP_NAME), dict(env))
+    return Config(parse(raw), location, cache(), dict(env))
+
+
+def cache() -> Path:
+    """Return our directory in the developer's cache; bootstrap.sh finds it by the same rules."""
+    return platformdirs.user_cache_path(APP_NAME)
 
 
 def locate(env: Mapping[str, str] | None = None, port: int | None = None) -> TiltLocation:

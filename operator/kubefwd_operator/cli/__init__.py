@@ -11,6 +11,7 @@ import click
 COMMANDS = (
     "authorize",
     "cleanup",
+    "cleanup",
     "install-helper",
     "ready",
     "status",

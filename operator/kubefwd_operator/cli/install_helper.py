@@ -56,4 +56,13 @@ def privileged_line(
             f"and run:\n{typed(argv)}",
             NOT_WELL,
         )
-    return sudo(here.sudo, argv)
+    return sudo(here.sudo, argv, *asking(here))
+
+
+def asking(here: Surroundings) -> tuple[str, ...]:
+    """Let sudo ask through SUDO_ASKPASS where there is no terminal; it prefers a terminal itself."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return ("-A",) if here.askpass else ()
+    return ()

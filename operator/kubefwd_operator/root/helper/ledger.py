@@ -2,7 +2,8 @@
 
 An owner is `UID.INSTANCE`. A lease is a symbolic link `leases/IP -> owner`: made or refused in one
 step, never half written. `OWNER.alive` is locked while one of the owner's two processes lives; what
-belongs to an owner whose lock is free is dead. `lock` serialises all that changes anything.
+belongs to an owner whose lock is free is dead. `lock` serialises all that changes anything. Names
+can be read by everybody, as in the hosts file; files cannot.
 On macOS a leased address is also an alias of lo0, because 127.0.0.1 is the only one there.
 """
 
@@ -55,6 +56,8 @@ class Ledger:
         info = os.lstat(folder)
         if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.geteuid() or info.st_mode & 0o022:
             raise Refusal("system", f"{folder} is not a folder that only root can write.")
+        for public in (folder, self._leases):  # so that `cleanup` can say what there is
+            os.chmod(public, 0o755)
 
     def live(self, seconds: float) -> int:
         """Take the lock that shows we are alive; the descriptor holds it for life."""
