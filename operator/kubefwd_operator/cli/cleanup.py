@@ -5,6 +5,7 @@ then run directories, then the cache. What a running operator needs stays.
 """
 
 import asyncio
+import errno
 import os
 import shutil
 from collections.abc import Mapping
@@ -32,6 +33,8 @@ def command(ctx: click.Context, dry_run: bool) -> None:
         raise Leaving("Run it as yourself, without sudo: it asks for root by itself.", NOT_WELL)
     cleaning = Cleaning(os.geteuid(), config.cache(), dry_run)
     asyncio.run(cleaning.run(os.environ))
+    if Path(PLACE).exists():
+        click.echo(f"stays: {PLACE}, which install-helper made and uninstall-helper removes")
     ctx.exit(NOT_WELL if cleaning.kept else WELL)
 
 
@@ -58,8 +61,6 @@ class Cleaning:
                 self._keep(str(self.cache), "an operator runs from it, or is being set up")
             else:
                 self._remove(self.cache)
-        if Path(PLACE).exists():
-            click.echo(f"stays: {PLACE}, which install-helper made and uninstall-helper removes")
 
     def _directories(self) -> list[Path]:
         return leftovers.run_directories(self.uid, rundir.home_of(self.uid))
@@ -106,7 +107,10 @@ class Cleaning:
                 path.parent.rmdir()
             click.echo(f"removed: {what}")
         except OSError as error:
-            self._keep(str(path), f"it cannot be removed ({error.strerror})")
+            if error.errno == errno.EBUSY and not any(path.iterdir()):
+                click.echo(f"removed: all that was in {what}, which is a mount point")
+            else:
+                self._keep(str(path), f"it cannot be removed ({error.strerror})")
 
     def _keep(self, what: str, why: str) -> None:
         self.kept = True

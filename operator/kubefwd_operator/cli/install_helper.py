@@ -60,7 +60,7 @@ def privileged_line(
 
 
 def asking(here: Surroundings) -> tuple[str, ...]:
-    """Let sudo ask through SUDO_ASKPASS where there is no terminal; it prefers a terminal itself."""
+    """Let sudo ask through SUDO_ASKPASS where there is no terminal to ask in."""
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
     except OSError:

@@ -93,8 +93,8 @@ def test_after_a_kill_of_everything_nothing_is_left(
     assert HOSTS.read_bytes() == before
     assert did.count("\n") == would.count("\n") + 1, "the run directory of the clean-up itself"
     for line in would.splitlines():
-        assert line.replace("would remove", "removed").split(" (")[0] in did
-    assert not cleanup.cache.exists()
+        assert line.removeprefix("would remove").split(" (")[0].lstrip(":") in did
+    assert list(cleanup.cache.iterdir()) == [], "in the lab it is a mount point"
     assert not cleanup.run_directories()
     assert list(LEASES.iterdir()) == []
     assert list(LEASES.parent.glob("*.kubefwd")) == []

@@ -56,8 +56,8 @@ class Ledger:
         info = os.lstat(folder)
         if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.geteuid() or info.st_mode & 0o022:
             raise Refusal("system", f"{folder} is not a folder that only root can write.")
-        for public in (folder, self._leases):  # so that `cleanup` can say what there is
-            os.chmod(public, 0o755)
+        for public in (folder, self._leases):
+            os.chmod(public, 0o755)  # noqa: S103 - so that `cleanup` can say what there is
 
     def live(self, seconds: float) -> int:
         """Take the lock that shows we are alive; the descriptor holds it for life."""
