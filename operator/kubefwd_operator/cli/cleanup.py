@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from kubefwd_operator import config
-from kubefwd_operator.cli.install_helper import asking
+from kubefwd_operator.cli.install_helper import asking, require_oneself
 from kubefwd_operator.cli.look import NOT_WELL, WELL, Leaving
 from kubefwd_operator.core.errors import HelperError
 from kubefwd_operator.installer import PLACE
@@ -29,12 +29,11 @@ from kubefwd_operator.privileged.surroundings import Surroundings
 @click.pass_context
 def command(ctx: click.Context, dry_run: bool) -> None:
     """Remove every trace. Exit code 0: nothing is left; 1: something is kept, and is said."""
-    if os.geteuid() == 0 and os.environ.get("SUDO_UID"):
-        raise Leaving("Run it as yourself, without sudo: it asks for root by itself.", NOT_WELL)
+    require_oneself(os.geteuid(), os.environ)
     cleaning = Cleaning(os.geteuid(), config.cache(), dry_run)
     asyncio.run(cleaning.run(os.environ))
     if Path(PLACE).exists():
-        click.echo(f"stays: {PLACE}, which install-helper made and uninstall-helper removes")
+        click.echo(f"stays: {PLACE}, which install-helper made (sudo rm -r {PLACE} removes it)")
     ctx.exit(NOT_WELL if cleaning.kept else WELL)
 
 
@@ -59,6 +58,8 @@ class Cleaning:
         if self.cache.exists():
             if running or leftovers.in_use(self.cache):
                 self._keep(str(self.cache), "an operator runs from it, or is being set up")
+            elif self.kept:
+                self._keep(str(self.cache), "it is what cleanup is run from, to try again")
             else:
                 self._remove(self.cache)
 

@@ -59,6 +59,14 @@ def privileged_line(
     return sudo(here.sudo, argv, *asking(here))
 
 
+def require_oneself(uid: int, environ: Mapping[str, str]) -> None:
+    """Refuse to be run through sudo: then it is root's own account that is looked at."""
+    if uid == 0 and environ.get("SUDO_UID"):
+        raise Leaving(
+            "Run it as yourself, without sudo: where root is needed it asks by itself.", NOT_WELL
+        )
+
+
 def asking(here: Surroundings) -> tuple[str, ...]:
     """Let sudo ask through SUDO_ASKPASS where there is no terminal to ask in."""
     try:

@@ -7,6 +7,7 @@ import pwd
 import click
 
 from kubefwd_operator import config
+from kubefwd_operator.cli.install_helper import require_oneself
 from kubefwd_operator.cli.look import NOT_WELL, WRONGLY_CALLED, Leaving, port_option
 from kubefwd_operator.core.errors import KubefwdOperatorError
 from kubefwd_operator.privileged import installed, sudoers, surroundings
@@ -20,6 +21,7 @@ from kubefwd_operator.privileged.surroundings import ROOT_FOLDER, Surroundings
 @click.option("--instance", help="Instance of the operator. Default: tilt-PORT.")
 def command(port: int | None, instance: str | None) -> None:
     """Print what to put into sudoers, for the helper that install-helper has installed."""
+    require_oneself(os.geteuid(), os.environ)
     try:
         setup = config.load(port=port)
         name = require_instance(instance or setup.settings.instance)
