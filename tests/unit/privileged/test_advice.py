@@ -76,3 +76,16 @@ def test_the_log_says_why_nobody_was_asked() -> None:
     assert advice.welcomed("sudo -A", sudo_askpass.WAY) == "Root was given through sudo -A."
     assert advice.welcomed("terminal", None) == "Root was given from a terminal."
     assert "still waiting for us" in advice.welcomed("lingering helper", None)
+
+
+def test_an_installed_helper_that_is_not_used_is_named_wherever_a_person_is_told_what_to_do() -> (
+    None
+):
+    here = dataclasses.replace(HERE, outdated="It is of another version.")
+    for problem in (
+        advice.waiting(here, [SILENT, NO_ASKPASS]),
+        advice.prompting(here, sudo_askpass.WAY),
+        advice.denied(here, WRONG),
+    ):
+        assert problem.message.startswith("It is of another version. ")
+        assert problem.message.splitlines()[-1] == SUDO, "the line to paste is still the last"

@@ -49,6 +49,7 @@ class Place:
         self.tried: list[str] = []
         self.works: set[str] = set()
         self.fault = ""
+        self.outdated = ""
         self.kubefwd = ""
         self.pasted: list[subprocess.Popen[bytes]] = []
 
@@ -89,7 +90,13 @@ class Place:
 
     async def look(self) -> Surroundings:
         return Surroundings(
-            "tilt-1", os.geteuid(), {}, ("/bin/authorize",), sudo="/bin/sudo", fault=self.fault
+            "tilt-1",
+            os.geteuid(),
+            {},
+            ("/bin/authorize",),
+            sudo="/bin/sudo",
+            fault=self.fault,
+            outdated=self.outdated,
         )
 
 
@@ -155,6 +162,19 @@ async def running(
     finally:
         await one.authority.close()
         place.tidy()
+
+
+async def test_an_installed_helper_that_is_not_used_is_logged_once(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    place.outdated = "The installed helper is of another version."
+    async with running(place, place.way("first"), place.way("second", asks=True)) as one:
+        await one.until(AuthorityState.WAITING, Reason.AUTHORIZATION_DENIED)
+        one.refresh(2)
+        await one.until(AuthorityState.ASKING)
+        await one.until(AuthorityState.WAITING, Reason.AUTHORIZATION_DENIED)
+        assert place.tried.count("first") == 2
+        assert caplog.messages.count(place.outdated) == 1
 
 
 async def test_the_first_way_that_works_is_taken_and_later_ones_are_not_tried(

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from kubefwd_operator.privileged import surroundings
+from kubefwd_operator.core.model import PinnedKubefwd
+from kubefwd_operator.privileged import installed, surroundings
+from kubefwd_operator.privileged.installed import Installed
 from kubefwd_operator.privileged.surroundings import (
     INTERPRETERS,
     ROOT_FOLDER,
@@ -17,6 +19,7 @@ from kubefwd_operator.privileged.surroundings import (
     look,
 )
 
+A = "a" * 64
 ME, MINE = os.geteuid(), os.getegid()
 only_root = pytest.mark.skipif(ME != 0, reason="only root can make what belongs to root")
 
@@ -132,6 +135,31 @@ async def test_a_look_finds_what_the_ways_need(askpass: Path) -> None:
     assert here.uid == ME
     assert here.authorize[1:] == ("authorize", "--instance", "tilt-1")
     assert here.authorize[0].startswith("/")
+
+
+@pytest.mark.parametrize(
+    "copy, folder, program, said",
+    [
+        (Installed(), ROOT_FOLDER, "/u/kubefwd", ""),
+        (Installed("/p/root", PinnedKubefwd("/p/kubefwd", A)), "/p/root", "/p/kubefwd", ""),
+        (Installed("/p/root"), "/p/root", "/u/kubefwd", "install-helper --kubefwd /u/kubefwd"),
+        (Installed(fault="Other."), ROOT_FOLDER, "/u/kubefwd", "Other."),
+    ],
+    ids=["none", "all", "without kubefwd", "unfit"],
+)
+async def test_an_installed_copy_is_what_every_way_runs(
+    monkeypatch: pytest.MonkeyPatch, copy: Installed, folder: str, program: str, said: str
+) -> None:
+    monkeypatch.setattr(installed, "find", lambda ours: copy)
+    here = await look("tilt-1", {}, PinnedKubefwd("/u/kubefwd", A))
+    assert here.root_folder == folder
+    assert here.helper()[6:] == (
+        *(folder, "--instance", "tilt-1"),
+        *("--kubefwd", program, "--sha256", A),
+    )
+    assert said in here.outdated
+    assert bool(said) == bool(here.outdated)
+    assert here.authorize[-1] == "/u/kubefwd", "which kubefwd is meant is said as it was found"
 
 
 def test_the_root_folder_is_the_program_that_root_runs() -> None:
