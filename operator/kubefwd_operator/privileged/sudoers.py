@@ -1,7 +1,9 @@
 """The lines for sudoers with which root is given without a password: exact, or not at all.
 
 Each allows one user one argv, word for word as `Surroundings.helper` makes it for `sudo -n`: no
-wildcard, the instance in it, and no file in it that anybody but root can change.
+wildcard, the instance in it, and no file in it that anybody but root can change. sudo-rs reads them
+as well (read in its source): its parser knows both tags and these escapes, but no name that begins
+with an underscore.
 """
 
 import re
@@ -14,7 +16,7 @@ from kubefwd_operator.privileged.surroundings import Surroundings
 FILE = "/etc/sudoers.d/zz-kubefwd-operator"
 """The last line that fits is the one that counts, so ours has to come last."""
 
-_PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+_PLAIN_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _SPECIAL = re.compile(r"([\\,:=])")
 """What sudoers wants escaped. Blanks and wildcards are in none of our argvs."""
 

@@ -61,7 +61,14 @@ def test_the_line_is_exact_and_fixes_the_instance() -> None:
 
 @pytest.mark.parametrize(
     "user, who",
-    [("dev", "dev"), ("d_e-v1", "d_e-v1"), ("ALL", "#7"), ("a.b", "#7"), ("DOM\\x", "#7")],
+    [
+        ("dev", "dev"),
+        ("d_e-v1", "d_e-v1"),
+        ("ALL", "#7"),
+        ("a.b", "#7"),
+        ("_x", "#7"),
+        ("DOM\\x", "#7"),
+    ],
 )
 def test_a_name_that_sudoers_may_read_otherwise_is_a_number(user: str, who: str) -> None:
     assert line(user, 7, ("/x",)).split()[0] == who
