@@ -220,10 +220,11 @@ copy_package() {
     printf '%s\n' "$key" >"$new/venv"
     cat >"$new/kubefwd-operator" <<'LAUNCHER'
 #!/bin/sh
-# The command line tool, run from this folder and from the venv that belongs to it.
+# The command line tool, run from this folder and from the venv that belongs to it. Through sudo it
+# writes no caches: its user could not remove what is root's.
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P) && venvs=${here%/*/*}/venvs &&
     read -r key <"$here/venv" && read -r venv <"$venvs/$key.ready" || exit 1
-exec "$venvs/$venv/bin/python" -I "$here" "$@"
+exec "$venvs/$venv/bin/python" -I ${SUDO_UID:+-B} "$here" "$@"
 LAUNCHER
     chmod 700 "$new/kubefwd-operator"
     if [ -e "$package" ]; then mv -f -- "$package" "$new.damaged"; fi
@@ -234,6 +235,7 @@ LAUNCHER
 
 # In the cache, where people find it, and in the venv, where a program finds it by sys.prefix.
 publish_commands() {
+    mkdir -p -- "$cache/bin"
     publish_command "$cache/bin" ..
     publish_command "$venv/bin" ../../..
 }

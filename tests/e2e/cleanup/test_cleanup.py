@@ -162,3 +162,5 @@ def test_with_sudo_it_says_to_be_run_without(cleanup: Cleanup, dev: Dev) -> None
     ran = dev.run("sudo", "-A", program, "cleanup", check=False)
     assert ran.returncode == 1
     assert "without sudo" in ran.stderr
+    left = [path for path in cleanup.cache.rglob("*") if path.lstat().st_uid == 0]
+    assert not left, "what is root's the developer could not remove"
