@@ -24,6 +24,10 @@ from kubefwd_operator.privileged.command import sudo, typed
 from kubefwd_operator.privileged.surroundings import Surroundings
 
 
+MOMENT = 20
+"""Tenths of a second for an operator that has been told to end."""
+
+
 @click.command("cleanup")
 @click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
 @click.pass_context
@@ -56,12 +60,20 @@ class Cleaning:
             if path not in running:
                 self._remove(path)
         if self.cache.exists():
-            if running or leftovers.in_use(self.cache):
+            if running or not await self._free():
                 self._keep(str(self.cache), "an operator runs from it, or is being set up")
             elif self.kept:
                 self._keep(str(self.cache), "it is what cleanup is run from, to try again")
             else:
                 self._remove(self.cache)
+
+    async def _free(self) -> bool:
+        """Say whether nothing runs from the cache. What is just ending has a moment to do so."""
+        for _ in range(MOMENT):
+            if not leftovers.in_use(self.cache):
+                return True
+            await asyncio.sleep(0.1)
+        return False
 
     def _directories(self) -> list[Path]:
         return leftovers.run_directories(self.uid, rundir.home_of(self.uid))
