@@ -23,7 +23,6 @@ from kubefwd_operator.privileged import leftovers, purging, rundir, surroundings
 from kubefwd_operator.privileged.command import sudo, typed
 from kubefwd_operator.privileged.surroundings import Surroundings
 
-
 MOMENT = 20
 """Tenths of a second for an operator that has been told to end."""
 
