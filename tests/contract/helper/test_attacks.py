@@ -174,7 +174,7 @@ class Served:
         assert self.connection.hosts(entry(IP, "web"))["changed"]
 
     def descriptors(self) -> list[str]:
-        return sorted(os.listdir(f"/proc/{self.worker}/fd"))
+        return sorted(fd.name for fd in Path(f"/proc/{self.worker}/fd").iterdir())
 
     def clean(self) -> bool:
         leases = list((self.machine.state / "leases").iterdir())
@@ -211,7 +211,7 @@ def test_descriptors_that_are_sent_to_it_are_not_kept(machine: Machine) -> None:
     served = Served(machine)
     assert served.connection.ask("heartbeat") == {"ok": True}
     before = served.descriptors()
-    with open(os.devnull, "rb") as null:
+    with Path(os.devnull).open("rb") as null:
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [null.fileno()] * 200))]
         for number in range(1000, 1050):
             line = json.dumps({"id": number, "verb": "heartbeat"}).encode() + b"\n"

@@ -1,0 +1,178 @@
+"""SIGKILL at every line of a write of the hosts file, whatever the file is like.
+
+A child writes, and ends itself at its n-th line of hosts.py, for every n until it gets through. By
+rename, the file is the old one or the new one at any moment. In place (a bind mount) it may be torn
+only while the journal is there, and the survivor's undo makes it whole; so does the next start.
+"""
+
+import os
+import signal
+import struct
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from kubefwd_operator.root.helper import hosts as module
+from kubefwd_operator.root.helper.hosts import Hosts
+from kubefwd_operator.root.helper.ledger import Ledger
+from kubefwd_operator.root.helper.names import HostsEntry
+
+ME = "1000.tilt-10350"
+WEB = HostsEntry("127.18.0.3", "web", "shop", bare=True)
+MANY = b"".join(b"10.%d.%d.1 host-%d\n" % (n // 200, n % 200, n) for n in range(20_000))
+NOBODY = 0xFFFFFFFF
+BUSY = OSError(16, "Device or resource busy")
+
+
+def _hosts(folder: Path) -> Hosts:
+    return Hosts(str(folder / "hosts"), Ledger(str(folder / "state"), ME))
+
+
+def _killed_at(step: int, work: Callable[[], object]) -> bool:
+    """Do the work in a child that is killed at its n-th line; return whether it was."""
+    pid = os.fork()
+    if pid:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+    left = step
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal left
+        if frame.f_code.co_filename != module.__file__ or frame.f_code.co_name not in WRITERS:
+            return None
+        left -= event == "line"
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return trace
+
+    try:
+        sys.settrace(trace)
+        work()
+    finally:
+        os._exit(0)
+
+
+# What only computes has many lines and changes nothing.
+WRITERS = {"_edit", "_write", "_swap", "_in_place", "_overwrite", "_finish"}
+
+
+def _steps(work: Callable[[], object], stride: int) -> Iterator[int]:
+    """Count up from 0 and yield after each death, until the work gets through."""
+    step = 0
+    while _killed_at(step, work):
+        yield step
+        step += stride
+    assert step > 20, "the work was hardly looked at"
+
+
+def _stride(content: bytes) -> int:
+    """Every line, but of a large file, which takes long, each third or so."""
+    return 3 if content is MANY else 1
+
+
+def _plain(_: Path) -> None:
+    pass
+
+
+def _link(folder: Path) -> None:
+    (folder / "hosts").rename(folder / "elsewhere")
+    (folder / "hosts").symlink_to("elsewhere")
+
+
+def _odd_mode(folder: Path) -> None:
+    (folder / "hosts").chmod(0o4640)
+
+
+def _acl(folder: Path) -> None:
+    """Let uid 7 write: the ACL's entries are tag, permissions and id."""
+    rows = [(1, 6, NOBODY), (2, 6, 7), (4, 4, NOBODY), (16, 6, NOBODY), (32, 4, NOBODY)]
+    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *row) for row in rows)
+    try:
+        os.setxattr(folder / "hosts", "system.posix_acl_access", acl)
+    except OSError as error:
+        pytest.skip(f"NOT TESTED: no ACLs on the disk of {folder}: {error}")
+
+
+def _looks(file: Path) -> tuple[object, ...]:
+    info = file.stat()
+    attributes = {name: os.getxattr(file, name) for name in os.listxattr(file)}
+    return info.st_mode, info.st_uid, info.st_gid, file.is_symlink(), attributes
+
+
+CONTENT = [
+    pytest.param(b"127.0.0.1 localhost\n", _plain, id="ordinary"),
+    pytest.param(b"127.0.0.1 localhost\n", _link, id="a symbolic link"),
+    pytest.param(b"127.0.0.1 localhost\n", _odd_mode, id="an odd mode"),
+    pytest.param(b"127.0.0.1 localhost\n", _acl, id="an ACL"),
+    pytest.param(b"127.0.0.1 localhost", _plain, id="no final newline"),
+    pytest.param(b"127.0.0.1 localhost\r\n\r\n10.0.0.1 a\r\n", _plain, id="CRLF"),
+    pytest.param(MANY, _plain, id="20,000 lines"),
+]
+
+
+@pytest.mark.parametrize("content, make", CONTENT)
+def test_a_write_by_rename_is_whole_or_not_at_all(
+    tmp_path: Path, content: bytes, make: Callable[[Path], None]
+) -> None:
+    file, mine = tmp_path / "hosts", _hosts(tmp_path)
+    file.write_bytes(content)
+    make(tmp_path)
+    looks = _looks(file)
+    mine.replace([WEB])
+    written = file.read_bytes()
+    mine.remove(ME.__eq__)
+    seen = set()
+    for _ in _steps(lambda: _hosts(tmp_path).replace([WEB]), _stride(content)):
+        seen.add(file.read_bytes())
+        assert seen <= {content, written}
+        assert _looks(file) == looks
+        mine.remove(ME.__eq__)
+        assert file.read_bytes() == content
+        assert list(tmp_path.glob(".*")) == []
+    assert seen == {content, written}
+
+
+def _bind_mounted(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """A file that is a mount cannot be replaced (tests/contract/helper has a real one)."""
+    real = os.rename
+
+    def rename(source: str, target: str) -> None:
+        if target == str(folder / "hosts"):
+            raise BUSY
+        real(source, target)
+
+    monkeypatch.setattr(os, "rename", rename)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"127.0.0.1 localhost", id="no final newline"),
+        pytest.param(b"127.0.0.1 localhost\r\n", id="CRLF"),
+        pytest.param(MANY, id="20,000 lines"),
+    ],
+)
+@pytest.mark.parametrize("undone", [False, True], ids=["killed writing", "killed undoing"])
+def test_a_write_in_place_is_made_whole_by_the_survivor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, undone: bool
+) -> None:
+    file, mine = tmp_path / "hosts", _hosts(tmp_path)
+    file.write_bytes(content)
+    _bind_mounted(monkeypatch, tmp_path)
+
+    def prepare() -> None:
+        mine.replace([WEB] if undone else [])
+
+    def work() -> None:
+        _hosts(tmp_path).replace([] if undone else [WEB])
+
+    prepare()
+    for _ in _steps(work, _stride(content)):
+        assert file.read_bytes()
+        mine.remove(ME.__eq__)
+        assert file.read_bytes() == content
+        assert not Path(mine.ledger.folder, "hosts.journal").exists()
+        prepare()
