@@ -13,6 +13,7 @@ from typing import Any
 
 from kubefwd_operator.core.errors import HelperGone, HelperRefused
 from kubefwd_operator.privileged import handover
+from kubefwd_operator.privileged.audit import audit
 from kubefwd_operator.privileged.wire import Answer, Event, Lines, WireError, decode, encode
 
 _CHUNK = 1 << 16
@@ -56,6 +57,8 @@ class Conversation:
         line = encode({"id": self._last, "verb": verb, **fields})
         answer: asyncio.Future[Answer] = self._loop.create_future()
         answer.add_done_callback(_retrieve)
+        if verb != "heartbeat":
+            answer.add_done_callback(lambda _: self._log.info("%s", audit(verb, fields, answer)))
         self._pending[self._last] = answer
         self._outbox += line
         self._flush()

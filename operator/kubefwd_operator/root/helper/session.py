@@ -16,6 +16,15 @@ from .listeners import Listeners
 from .protocol import FramingLost, Refusal
 
 Undo = Callable[[Callable[[str], bool]], None]
+_TOLD = ("linger", "ip", "port", "server")  # what else there is, is long or a secret
+
+
+def audit(owner: str, verb: str, fields: dict[str, Any], outcome: dict[str, Any]) -> str:
+    """Say in one line who asked for what, and what became of it; no value can forge another."""
+    words = [f"{name}={fields[name]}" for name in _TOLD if name in fields]
+    words += [f"entries={len(fields['entries'])}"] if "entries" in fields else []
+    result = "done" if outcome["ok"] else f"refused ({outcome['error']})"
+    return ascii(" ".join([f"{owner}:", verb, *words, result]))[1:-1]
 
 
 class Session:
@@ -31,11 +40,11 @@ class Session:
 
     def answer(self, line: bytes) -> tuple[dict[str, Any], socket.socket | None]:
         """Answer one line, whatever it holds; a socket beside the answer goes with it."""
-        number, passed = None, None
+        number, passed, asked = None, None, None
         try:
             message = protocol.load(line)
             number = protocol.identifier(message)
-            verb, fields = protocol.verb(message)
+            verb, fields = asked = protocol.verb(message)
             if (verb == "hello") != (self.linger is None):
                 raise Refusal("protocol", "A connection begins with hello, and with one only.")
             more = getattr(self, f"_{verb.replace('-', '_')}")(**fields)
@@ -47,6 +56,8 @@ class Session:
         except Exception as error:  # noqa: BLE001 - a request must not end the helper
             outcome = {"ok": False, "error": "system", "message": f"The system refused: {error}"}
         self.closed |= self.linger is None
+        if asked and asked[0] != "heartbeat" and outcome.get("changed", True):
+            syslog.syslog(audit(self._ledger.owner, *asked, outcome))
         return {"id": number, **outcome}, passed
 
     def _hello(self, version: int, linger: int) -> dict[str, Any]:
@@ -55,9 +66,7 @@ class Session:
         return {"version": version, "kubefwd": self._kubefwd.authorised, **who}
 
     def _listen(self, ip: str, port: int) -> socket.socket:
-        sock = self._listeners.listen(ip, port)
-        syslog.syslog(f"{self._ledger.owner}: listen {ip}:{port}")
-        return sock
+        return self._listeners.listen(ip, port)
 
     def _release(self, ip: str, port: int) -> None:
         self._listeners.release(ip, port)
@@ -71,18 +80,13 @@ class Session:
                 raise Refusal("foreign", f"{ip} is not leased to this instance.")
         changed, withheld = self._file.replace(wanted)
         self._listeners.name(ips)
-        if changed:
-            syslog.syslog(f"{self._ledger.owner}: hosts, {len(wanted)} entries")
         return {"changed": changed, "withheld": withheld}
 
     def _kubefwd_start(self, **access: str) -> dict[str, Any]:
-        started = self._kubefwd.start(access)
-        syslog.syslog(f"{self._ledger.owner}: kubefwd {started['pid']} for {access['server']}")
-        return started
+        return self._kubefwd.start(access)
 
     def _kubefwd_stop(self) -> None:
         self._kubefwd.stop()
-        syslog.syslog(f"{self._ledger.owner}: kubefwd has been ended")
 
     def _kubefwd_token(self, token: str) -> None:
         self._kubefwd.token(token)
