@@ -134,7 +134,7 @@ def run(count: int, seed: int) -> Counter[str]:
 
 
 if __name__ == "__main__":
-    lines, start = int(sys.argv[1]), int((sys.argv[2:] or [time.time_ns()])[0])
+    lines, start = int(sys.argv[1]), int((sys.argv[2:] or [str(time.time_ns())])[0])
     write = sys.stdout.write
     write(f"{lines} lines, seed {start}\n")
     began = time.monotonic()

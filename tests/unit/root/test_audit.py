@@ -97,6 +97,6 @@ def test_each_request_is_a_line_but_heartbeats_and_what_changes_nothing(
         "7.t: hello linger=3 done",
         "7.t: hosts entries=1 refused",
         "7.t: release ip=127.18.0.3 port=80 done",
-        "7.t: kubefwd-token refused",
+        "7.t: kubefwd-token done",
         "7.t: bye done",
     ]
