@@ -2,7 +2,7 @@
 
 On demand, with the number of lines and a seed:
 
-    python -m tests.unit.root.fuzz 1000000 [SEED]
+    PYTHONPATH=operator python -m tests.unit.root.fuzz 1000000 [SEED]
 
 The unit tests run a smaller number. Whatever a line holds, it is refused with a code of the wire,
 or what comes out of it is checked again here in another way than the validators do.
@@ -39,7 +39,7 @@ ADDRESSES = [
 ]
 PORTS = [0, 1, 80, 65535, 65536, -1, True, 80.0, "80", 10**30, None]
 ODD: list[Any] = [None, True, 0, -1, 1.5, "", "x", [], {}, [[]], {"a": {}}, 1 << 53, 1 << 64]
-SECRETS = ["", "abc", "a b", "a\n", "\u00e9", "-----BEGIN X-----\nQQ==\n-----END X-----\n"]
+SECRETS = [*[""] * 9, "abc", "a b", "a\n", "\u00e9", "-----BEGIN X-----\nQQ==\n-----END X-----\n"]
 SERVERS = [
     "https://a:1",
     "http://a",
