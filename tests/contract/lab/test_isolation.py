@@ -23,7 +23,11 @@ def pytest_configure(config):
 """
 HEAD = "import os, signal, time, pytest\npytestmark = pytest.mark.isolated\n"
 
-pytestmark = pytest.mark.skipif(bool(isolate.unavailable()), reason=isolate.unavailable())
+LIMIT = 240.0  # seconds; some, on a machine with nothing else to do
+pytestmark = [
+    pytest.mark.skipif(bool(isolate.unavailable()), reason=isolate.unavailable()),
+    pytest.mark.timeout(LIMIT + 60),
+]
 
 
 def run(folder: Path, body: str, *arguments: str) -> tuple[dict[str, int], str]:
@@ -39,7 +43,7 @@ def run(folder: Path, body: str, *arguments: str) -> tuple[dict[str, int], str]:
         env={**env, "PYTHONPATH": str(CHECKOUT)},
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=LIMIT,
         check=False,
     )
     counted = re.findall(r"(\d+) (passed|failed|skipped|xfailed|error)", ran.stdout)
