@@ -17,8 +17,6 @@ from tests.lab.api import Json
 from tests.lab.eventual import eventually
 from tests.lab.tilt import Tilt
 
-from kubefwd_operator.installer import PLACE
-
 HOSTS = Path("/etc/hosts")
 RANGES = [ipaddress.ip_network(each) for each in ("127.18.0.0/15", "127.1.0.0/16", "127.2.27.1/32")]
 TIMEOUT = 40.0  # seconds; a connection is held for 30 s for a pod
@@ -164,7 +162,7 @@ def sudos() -> list[psutil.Process]:
 
 
 def _is_helper(argv: list[str]) -> bool:
-    return any(word.endswith(("/kubefwd_operator/root", f"{PLACE}/root")) for word in argv)
+    return any(word.endswith(("/kubefwd_operator/root", "/kubefwd-operator/root")) for word in argv)
 
 
 def _running(fits: Callable[[list[str]], bool]) -> list[psutil.Process]:

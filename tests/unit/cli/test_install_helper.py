@@ -3,8 +3,10 @@
 import pytest
 from click import ClickException
 
+from kubefwd_operator import installer
 from kubefwd_operator.cli.install_helper import asking, privileged_line, require_oneself
 from kubefwd_operator.core.model import PinnedKubefwd
+from kubefwd_operator.privileged.command import typed
 from kubefwd_operator.privileged.surroundings import Surroundings
 
 ISOLATED = ("/usr/bin/python3", "-I", "-S", "-B", "-X", "pycache_prefix=/dev/null")
@@ -54,7 +56,7 @@ def test_root_runs_it_as_it_is_with_the_kubefwd_that_was_judged() -> None:
 def test_without_sudo_the_line_for_root_is_said() -> None:
     with pytest.raises(ClickException) as caught:
         privileged_line(here(sudo=""), "uninstall", None)
-    assert caught.value.message.endswith("/kubefwd_operator/installer.py uninstall")
+    assert caught.value.message.endswith(f"{typed((installer.__file__,))} uninstall")
 
 
 @pytest.mark.parametrize(

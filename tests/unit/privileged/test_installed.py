@@ -10,7 +10,8 @@ import pytest
 
 from kubefwd_operator import installer
 from kubefwd_operator.core.model import PinnedKubefwd
-from kubefwd_operator.privileged.installed import Installed, find
+from kubefwd_operator.privileged.command import typed
+from kubefwd_operator.privileged.installed import Installed, find, install_helper
 from kubefwd_operator.privileged.surroundings import ROOT_FOLDER
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make what belongs to root")
@@ -53,7 +54,7 @@ def test_a_copy_of_another_version_is_not_taken(place: Path, row: str) -> None:
     found = find(ROOT_FOLDER, str(place))
     assert (found.root_folder, found.kubefwd) == ("", None)
     assert "is of another version" in found.fault
-    assert "bin/kubefwd-operator install-helper again" in found.fault
+    assert f"{typed(install_helper())} again" in found.fault
 
 
 @pytest.mark.parametrize("part", [".", "root", "root/helper", "root/helper/worker.py"])

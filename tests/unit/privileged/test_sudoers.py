@@ -121,7 +121,7 @@ def test_no_line_is_printed_while_others_can_change_a_part_of_the_way(
 @pytest.mark.parametrize(
     "copy, fault, said",
     [
-        (Installed(), "", "Run this first: .*bin/kubefwd-operator install-helper"),
+        (Installed(), "", "Run this first: .*bin/kubefwd-operator'? install-helper"),
         (Installed(fault="It is of another version."), "", "of another version"),
         (Installed("/p/root"), "No Python.", "No Python"),
     ],

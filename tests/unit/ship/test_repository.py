@@ -58,6 +58,12 @@ def test_operator_is_not_a_package() -> None:
     assert not (ROOT / "operator" / "__init__.py").exists()
 
 
+def test_the_lab_runs_without_the_product() -> None:
+    """`make demo` and `make lab` have no `operator/` on their path, which pytest has."""
+    imports = re.compile(r"(?m)^\s*(?:from|import) kubefwd_operator\b")
+    assert [path for path in python_files("tests/lab") if imports.search(text(path))] == []
+
+
 def test_no_file_is_too_long() -> None:
     paths = [*python_files("operator"), Path("operator/bootstrap.sh"), Path("Tiltfile")]
     assert findings(rules.long_file, paths, FILE_LIMIT) == ""
