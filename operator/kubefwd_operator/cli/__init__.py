@@ -11,7 +11,7 @@ import click
 COMMANDS = (
     "authorize",
     "cleanup",
-    "cleanup",
+    "doctor",
     "install-helper",
     "ready",
     "status",

@@ -70,13 +70,21 @@ class ClusterClient:
 
     async def get(self, path: str, **query: str) -> Json:
         """GET one object or list; `path` begins with /api or /apis."""
+        return await self._document(path, query)
+
+    async def create(self, path: str, body: Json) -> Json:
+        """POST one object, and give the one that the cluster has made of it."""
+        return await self._document(path, {}, body)
+
+    async def _document(
+        self, path: str, query: Mapping[str, str], body: Json | None = None
+    ) -> Json:
         timeout = aiohttp.ClientTimeout(
             total=ANSWER, connect=CONNECT, sock_connect=CONNECT, sock_read=SILENCE
         )
-        response = await self._request(path, query, timeout)
+        response = await self._request(path, query, timeout, body)
         try:
-            body = await response.read()
-            document = json.loads(body)
+            document = json.loads(await response.read())
         except ValueError as error:
             raise failures.not_kubernetes(self._host) from error
         except _WIRE_ERRORS as error:
@@ -161,24 +169,32 @@ class ClusterClient:
         await self._access.close()
 
     async def _request(
-        self, path: str, query: Mapping[str, str], limits: aiohttp.ClientTimeout
+        self,
+        path: str,
+        query: Mapping[str, str],
+        limits: aiohttp.ClientTimeout,
+        body: Json | None = None,
     ) -> aiohttp.ClientResponse:
-        """Send a GET, with one renewal of the credentials after a 401; the status is 200."""
+        """Send a GET, or a POST of `body`, with one renewal of the credentials after a 401.
+
+        The status is 200, or 201 of what was created.
+        """
         grant = await self._access.grant()
         for attempt in range(2):
             try:
                 lane = await self._lane_of(grant)
-                response = await lane.send(self._url(path, query), grant, limits)
+                response = await lane.send(self._url(path, query), grant, limits, body)
             except _WIRE_ERRORS as error:
                 raise failures.of_exception(error, self._host) from error
             if response.status != 401:
                 self._access.accept(grant)
-                if response.status == 200:
+                if response.status == 200 or (body is not None and response.status == 201):
                     self._noted(None)
                     return response
                 let_go(response)
+                asked = Asked.of(path, query, creates=body is not None)
                 raise failures.of_status(
-                    response.status, Asked.of(path, query), context=self.context, host=self._host
+                    response.status, asked, context=self.context, host=self._host
                 )
             let_go(response)
             grant = await self._after_401(grant, attempt)

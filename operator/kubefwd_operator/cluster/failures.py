@@ -46,7 +46,9 @@ class Asked:
     namespace: str = ""
 
     @classmethod
-    def of(cls, path: str, query: Mapping[str, str] | None = None) -> "Asked":
+    def of(
+        cls, path: str, query: Mapping[str, str] | None = None, *, creates: bool = False
+    ) -> "Asked":
         """Read verb, resource and namespace off a request's path and query."""
         match = _PATH.match(path)
         if match is None:
@@ -55,7 +57,8 @@ class Asked:
         if match["group"]:
             head, slash, tail = resource.partition("/")
             resource = f"{head}.{match['group']}{slash}{tail}"
-        verb = "get" if match["name"] else "watch" if (query or {}).get("watch") else "list"
+        reads = "get" if match["name"] else "watch" if (query or {}).get("watch") else "list"
+        verb = "create" if creates else reads
         return cls(verb, resource, match["namespace"] or "")
 
     def can_i(self, context: str) -> str:

@@ -68,12 +68,22 @@ class Lane:
         return not self._opening and all(each.closed for each in self._opened)
 
     async def send(
-        self, url: URL, grant: Grant, limits: aiohttp.ClientTimeout
+        self, url: URL, grant: Grant, limits: aiohttp.ClientTimeout, body: Any = None
     ) -> aiohttp.ClientResponse:
-        """Send a GET; the body is still to be read. Raises aiohttp's errors and OSError."""
+        """Send a GET, or a POST of `body`; the answer's is still to be read.
+
+        Raises aiohttp's errors and OSError.
+        """
+        headers = self._headers(grant)
+        if body is not None:
+            headers["Content-Type"] = "application/json"
         with self._running():
             answer = await self._api.call_api(
-                "GET", url, header_params=self._headers(grant), _request_timeout=limits
+                "GET" if body is None else "POST",
+                url,
+                header_params=headers,
+                body=body,
+                _request_timeout=limits,
             )
             response = cast("aiohttp.ClientResponse", answer.response)
             self._opened.add(response)

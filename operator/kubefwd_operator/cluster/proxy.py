@@ -30,12 +30,13 @@ def environment_proxy(server: str, env: Mapping[str, str]) -> str:
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
     name = f"{parts.scheme}_proxy"
     url = env.get(name.upper()) or env.get(name) or ""
-    if not url or _excluded(host, port, env.get("NO_PROXY") or env.get("no_proxy") or ""):
+    if not url or exempt(host, port, env.get("NO_PROXY") or env.get("no_proxy") or ""):
         return ""
     return url if "://" in url else f"http://{url}"
 
 
-def _excluded(host: str, port: int, no_proxy: str) -> bool:
+def exempt(host: str, port: int, no_proxy: str) -> bool:
+    """Say whether no proxy is asked for this host: by its nature, or by a rule of NO_PROXY."""
     address = _address(host)
     if host == "localhost" or (address and address.is_loopback):
         return True

@@ -1,4 +1,4 @@
-"""One quick look at one of our ConfigMaps, for commands that must answer within a second.
+"""One quick look at one of Tilt's objects, for commands that must answer within a second.
 
 Tilt's readiness probe runs every ten seconds; pykube-ng (with requests) takes 0.2 s to import.
 This is the standard library's HTTP client instead, for exactly one GET.
@@ -9,26 +9,36 @@ import json
 import ssl
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from kubefwd_operator.core.errors import TiltError, TiltGone
 from kubefwd_operator.tilt.session import TiltAccess
 
-_PATH = "/apis/tilt.dev/v1alpha1/configmaps/"
+_PATH = "/apis/tilt.dev/v1alpha1/"
 
 
 def glance(access: TiltAccess, name: str, seconds: float = 3.0) -> Mapping[str, str] | None:
-    """Give a ConfigMap's data, None when there is none of that name.
+    """Give a ConfigMap's data, None when there is none of that name. Raises as `find`."""
+    found = find(access, "configmaps", name, seconds)
+    data: Mapping[str, str] | None = None if found is None else found.get("data") or {}
+    return data
+
+
+def find(
+    access: TiltAccess, kind: str, name: str, seconds: float = 3.0
+) -> Mapping[str, Any] | None:
+    """Give one object (`kind` as in the API's path), None when there is none of that name.
 
     Raises TiltGone when nobody answers within so many seconds, TiltError on any other refusal.
     """
-    status, body = _get(access, _PATH + quote(name, safe=":"), seconds)
+    status, body = _get(access, f"{_PATH}{kind}/{quote(name, safe=':')}", seconds)
     if status == HTTPStatus.NOT_FOUND:
         return None
     if status != HTTPStatus.OK:
         raise TiltError(f"Tilt's apiserver answered with status {status}.")
-    data: Mapping[str, str] = json.loads(body).get("data") or {}
-    return data
+    found: Mapping[str, Any] = json.loads(body)
+    return found
 
 
 def _get(access: TiltAccess, path: str, seconds: float) -> tuple[int, bytes]:

@@ -36,7 +36,7 @@ class Parser:
         status = {} if cluster is None else _mapping(cluster, "status")
         return TiltFacts(
             cluster_exists=cluster is not None,
-            cluster=_cluster(status),
+            cluster=cluster_of(status),
             cluster_error=_text(status, "error"),
             applies=self._applies(objects.applies),
             discoveries=tuple(_discovery(raw) for raw in objects.discoveries),
@@ -95,7 +95,8 @@ def _objects(documents: Iterable[Any]) -> Iterator[Raw]:
             yield document
 
 
-def _cluster(status: Raw) -> ClusterRef | None:
+def cluster_of(status: Raw) -> ClusterRef | None:
+    """Read which cluster Tilt uses off the status of its Cluster; None when it says none yet."""
     connection = _mapping(_mapping(status, "connection"), "kubernetes")
     path, context = _text(connection, "configPath"), _text(connection, "context")
     if not (path and context):
