@@ -5,6 +5,7 @@ out. An exec plugin of the kubeconfig runs as it does for kubectl.
 """
 
 import asyncio
+import re
 from collections.abc import Sequence
 from contextlib import aclosing
 
@@ -61,7 +62,7 @@ def judge_kubeconfig(error: Exception) -> list[Finding]:
     """Say why there are no credentials to try."""
     if isinstance(error, NoKubeconfig):
         return [fail(str(error), _MAKE_ONE)]
-    return [fail(str(error), "Compare with: kubectl config view --minify")]
+    return [fail(*_split(error, "Look at it with: kubectl config view"))]
 
 
 def judge_unreachable(found: Where, error: ClusterError) -> list[Finding]:
@@ -119,5 +120,11 @@ def judge_absent(name: str) -> list[Finding]:
 
 def judge_unasked(name: str, error: ClusterError) -> list[Finding]:
     """Say that the cluster does not answer what is allowed."""
-    fix = f"Try it by hand: kubectl auth can-i list services --namespace {name}"
-    return [warn(f"What you may do in {name} cannot be asked: {error}", fix)]
+    why, fix = _split(error, f"Try it: kubectl auth can-i list services --namespace {name}")
+    return [warn(f"What you may do in {name} cannot be asked: {why}", fix)]
+
+
+def _split(error: Exception, otherwise: str) -> tuple[str, str]:
+    """Cut the command, with which an error ends, from its sentence."""
+    match = re.fullmatch(r"(.+?\.) ((?:Check|Compare) with: .+)", str(error))
+    return (match[1], match[2]) if match else (str(error), otherwise)
