@@ -1,7 +1,8 @@
 """The command line, `kubefwd-operator`: one file per command, imported only when it is called.
 
 Tilt's readiness probe runs one of them every few seconds, so what one command needs, no other
-command pays for. Exit codes: 0 well, 1 not (yet) well, 2 wrongly called, 3 there is nobody to ask.
+command pays for. Exit codes: 0 well, 1 not (yet) well, 2 wrongly called, 3 there is nobody to ask
+(doctor has its own).
 """
 
 from importlib import import_module

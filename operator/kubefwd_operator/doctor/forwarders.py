@@ -42,7 +42,7 @@ async def others(case: Case) -> list[Finding]:
     """Look at the processes and at kubefwd's own address."""
     seen = await sockets.look()
     api = seen is not None and KUBEFWD_API in seen.listening
-    ours = case.engine.startswith("kubefwd")
+    ours = case.engine == "kubefwd"
     engine = case.settings.engine
     return judge_forwarders(await _programs(case), api=api, ours=ours, engine=engine)
 

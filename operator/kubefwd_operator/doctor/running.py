@@ -1,5 +1,9 @@
 """The operator itself: what the one that runs says of itself, or why there is none."""
 
+import sys
+from collections.abc import Mapping
+from typing import Any
+
 from kubefwd_operator import __version__
 from kubefwd_operator.core.status import State
 from kubefwd_operator.doctor.finding import Case, Finding, ok, warn
@@ -17,11 +21,15 @@ def judge_operator(case: Case) -> list[Finding]:
             return [ok(f"None runs: {case.absence}")]
         return [warn(case.absence, "See the log of kubefwd:run on Tilt's page.")]
     state, message = str(case.status.get("state", "")), str(case.status.get("message", ""))
-    version = str(case.status.get("version", __version__))
-    if version != __version__:
-        fix = "Start kubefwd:run again in Tilt."
-        return [warn(f"It is {version}, and this command is {__version__}.", fix)]
     if state == State.READY:
-        return [ok(f"{state}: {message}")]
-    fix = "What is wrong, part by part: kubefwd-operator status"
-    return [warn(f"{state}: {message}", fix)]
+        return [ok(f"{state}: {message}"), *_version(case.status)]
+    fix = f"What is wrong, part by part: {sys.prefix}/bin/kubefwd-operator status"
+    return [warn(f"{state}: {message}", fix), *_version(case.status)]
+
+
+def _version(status: Mapping[str, Any]) -> list[Finding]:
+    version = str(status.get("version", __version__))
+    if version == __version__:
+        return []
+    fix = "Start kubefwd:run again in Tilt."
+    return [warn(f"It is {version}, and this command is {__version__}.", fix)]

@@ -19,7 +19,7 @@ from tests.lab import tools
 from tests.lab.cluster import Cluster
 from tests.lab.fixtures import Lab
 from tests.lab.tilt import CHECKOUT
-from tests.lab.user import Dev
+from tests.lab.user import SUDOERS, Dev
 
 from kubefwd_operator.privileged import sudoers
 from kubefwd_operator.privileged.command import command
@@ -192,6 +192,19 @@ def test_sudo_without_a_password(doctor: Doctor, dev: Dev) -> None:
     told = doctor(**SILENT)
     assert (told.code, told.bad) == (0, {})
     assert "Nobody is asked (sudo -n)" in told.text("way to root")
+
+
+def test_a_password_that_sudo_remembers_is_neither_used_nor_forgotten(
+    doctor: Doctor, dev: Dev
+) -> None:
+    """It belongs to whoever gave it, which the operator is not."""
+    remembering = SUDOERS.read_text().replace("timestamp_timeout=0", "timestamp_timeout=5")
+    with content(SUDOERS, remembering):
+        assert dev.run("sudo", "-n", "true", check=False).returncode == 1
+        dev.run("sudo", "-S", "true", given=f"{dev.password}\n")
+        assert doctor(**SILENT).bad == {"way to root": ["warning"]}
+        dev.run("sudo", "-n", "true")
+        dev.run("sudo", "-K")
 
 
 @pytest.mark.parametrize("port, free", [("10350", True), ("10351", False)])
