@@ -70,18 +70,15 @@ class Lane:
     async def send(
         self, url: URL, grant: Grant, limits: aiohttp.ClientTimeout, body: Any = None
     ) -> aiohttp.ClientResponse:
-        """Send a GET, or a POST of `body`; the answer's is still to be read.
+        """Send a GET, or a POST of `body` as JSON; the answer's is still to be read.
 
         Raises aiohttp's errors and OSError.
         """
-        headers = self._headers(grant)
-        if body is not None:
-            headers["Content-Type"] = "application/json"
         with self._running():
             answer = await self._api.call_api(
                 "GET" if body is None else "POST",
                 url,
-                header_params=headers,
+                header_params=self._headers(grant),
                 body=body,
                 _request_timeout=limits,
             )

@@ -135,10 +135,10 @@ def test_a_tilt_that_does_not_answer_is_none(monkeypatch: pytest.MonkeyPatch) ->
 
 
 HANGS = """
-import sys, threading
+import asyncio, sys, threading
 from kubefwd_operator.cli import doctor, main
 from kubefwd_operator.doctor.examine import Check
-async def hangs(_): threading.Event().wait()
+async def hangs(_): await asyncio.to_thread(threading.Event().wait)
 doctor.CHECKS = (Check("stuck", hangs, 0.1),)
 main(["doctor", "--json"])
 """
