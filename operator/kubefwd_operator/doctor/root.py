@@ -5,7 +5,7 @@ sudo is only asked to list (`-l`), never to ask for a password (`-n`), and never
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,12 +29,14 @@ _INSTALL_SUDO = "Install sudo, or see the line in the check `way to root`."
 class Facts:
     """This machine as the ways see it; `silent`: sudo takes the helper's line without a question.
 
-    `given` is how the running operator has got root, empty when it has not.
+    `given` is how the running operator has got root, empty when it has not. `ways` are those that
+    will be tried, in order.
     """
 
     here: Surroundings
     silent: bool = False
     given: str = ""
+    ways: Sequence[Way] = ALL
 
 
 async def look(case: Case) -> Surroundings:
@@ -132,7 +134,7 @@ def judge_ways(facts: Facts) -> list[Finding]:
     if facts.given:
         return [ok(f"The running operator has root ({facts.given}).")]
     obstacles = []
-    for one in ALL:
+    for one in facts.ways:
         plan = one.plan(here)
         if isinstance(plan, Launch) and _works(one, plan, facts):
             return [ok(_welcome(one, here))]

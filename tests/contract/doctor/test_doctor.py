@@ -247,6 +247,17 @@ def test_a_hosts_file_that_is_mounted(doctor: Doctor, tmp_path: Path) -> None:
         assert "sudo mount -o remount,rw /etc/hosts" in told.text("hosts file")
 
 
+def test_an_immutable_hosts_file(doctor: Doctor) -> None:
+    if subprocess.run(["chattr", "+i", HOSTS], check=False).returncode:
+        pytest.skip("NOT TESTED: this file system has no immutable files")
+    try:
+        told = doctor()
+    finally:
+        subprocess.run(["chattr", "-i", HOSTS], check=True)
+    assert (told.code, told.bad) == (2, {"hosts file": ["fail"]})
+    assert "sudo chattr -i -a /etc/hosts" in told.text("hosts file")
+
+
 def test_a_foreign_block(doctor: Doctor) -> None:
     with content(HOSTS, f"{HOSTS.read_text()}127.1.27.1 web web.shop\n"):
         told = doctor()
