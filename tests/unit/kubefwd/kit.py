@@ -96,7 +96,7 @@ class Api:
     """kubefwd's API: what it watches and forwards is set by the test, changes are noted."""
 
     def __init__(self) -> None:
-        self.error: KubefwdError | None = None
+        self.error: KubefwdError | RuntimeError | None = None
         self.open = False
         self.rows: list[Forward] = []
         self.watched: list[str] = []

@@ -163,6 +163,25 @@ async def test_something_is_there_that_speaks_no_http() -> None:
         await api.close()
 
 
+@pytest.mark.parametrize("call", EVERY_CALL)
+async def test_one_that_is_closed_is_nobody_any_more(call: Call) -> None:
+    async with asking(always(data)) as (api, _):
+        pass
+    with pytest.raises(KubefwdUnreachable, match="no longer ours"):
+        await call(api)
+
+
+async def test_one_that_is_closed_while_a_change_settles_is_nobody_any_more() -> None:
+    async with asking(always(data), settle=0.2) as (api, peer):
+        await api.remove_service("web", "shop")
+        adding = asyncio.create_task(api.add_service("web", "shop"))
+        await asyncio.sleep(0)
+        await api.close()
+        with pytest.raises(KubefwdUnreachable, match="no longer ours"):
+            await adding
+    assert len(peer.asked) == 1
+
+
 async def test_it_ends_while_it_is_asked() -> None:
     async def end(request: web.Request) -> web.StreamResponse:
         assert request.transport

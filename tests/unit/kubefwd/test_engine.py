@@ -182,6 +182,19 @@ async def test_namespaces_come_and_go_one_by_one(stage: Stage) -> None:
     assert stage.starts == 1
 
 
+async def test_an_error_of_ours_ends_neither_looks_nor_changes(stage: Stage) -> None:
+    await stage.settle()
+    stage.api.error = RuntimeError("an error of ours")
+    stage.want(wish("shop-a", "shop-b"))
+    await stage.settle()
+    stage.api.error = None
+    await stage.settle(SLOW)
+    assert stage.api.changes == ["add shop-a", "add shop-b"]
+    stage.deaf.add("web-1")
+    await stage.settle(SLOW)
+    assert stage.shown["web.shop-a"].state is not ServiceState.READY
+
+
 async def test_what_cannot_be_forwarded_says_so(stage: Stage) -> None:
     stage.put(WEB, service("partner", external_name="example.com"))
     await stage.settle()

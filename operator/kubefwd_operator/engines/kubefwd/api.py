@@ -145,7 +145,7 @@ class KubefwdApi:
             await self._do("POST", "/api/v1/services", body)
 
     async def close(self) -> None:
-        """End every connection."""
+        """End every connection; whoever still calls is told that nobody is there."""
         await self._session.close()
 
     # --- the wire --------------------------------------------------------------------------------
@@ -193,6 +193,8 @@ class KubefwdApi:
     async def _send(
         self, method: str, path: str, seconds: float, **options: Any
     ) -> tuple[int, bytes]:
+        if self._session.closed:  # else aiohttp raises RuntimeError
+            raise KubefwdUnreachable("This kubefwd is no longer ours to talk to: it is replaced.")
         try:
             async with (
                 asyncio.timeout(seconds),

@@ -54,9 +54,12 @@ class Changes:
                 continue
             try:
                 await self._make(api)
+                continue
             except KubefwdError as error:
                 _log.info("A change of kubefwd's has failed and is tried again: %s", error)
-                asyncio.get_running_loop().call_later(AGAIN, self._bell.set)
+            except Exception:  # noqa: BLE001 - a part never dies; it says so and goes on
+                _log.exception("A change of kubefwd's could not be made; it is tried again")
+            asyncio.get_running_loop().call_later(AGAIN, self._bell.set)
 
     async def _make(self, api: KubefwdApi) -> None:
         while self._remedies:

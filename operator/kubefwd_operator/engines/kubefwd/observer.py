@@ -95,6 +95,8 @@ class Observer:
         except KubefwdError as error:
             if loop.time() - self._answered >= SILENCE:
                 self._silent(str(error))
+        except Exception:  # noqa: BLE001 - a part never dies; it says so and goes on
+            _log.exception("A look at kubefwd has failed; it is tried again")
         else:
             self._answered = loop.time()
             self.last = Observation(api, rows, watched, await sockets.look())
