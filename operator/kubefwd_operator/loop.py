@@ -19,6 +19,7 @@ from functools import partial
 from typing import Protocol
 
 from kubefwd_operator.core import changes, clicks, memory, report, status
+from kubefwd_operator.core.clicks import AUTHORIZE_BUTTON
 from kubefwd_operator.core.conditions import Seen
 from kubefwd_operator.core.desired import Decision, desire
 from kubefwd_operator.core.errors import TiltConflict, TiltError, TiltGone
@@ -38,7 +39,7 @@ from kubefwd_operator.core.status import Process, Status
 from kubefwd_operator.schedule import Schedule
 from kubefwd_operator.tilt.client import MEMORY, STATUS, TiltClient, TiltObjects
 from kubefwd_operator.tilt.parse import Parser, session_pid
-from kubefwd_operator.tilt.publish import publish
+from kubefwd_operator.tilt.publish import publish, show_buttons
 
 log = logging.getLogger(__name__)
 
@@ -146,6 +147,8 @@ class Loop:
         if self._memory is not None:  # else what Tilt holds has not been taken over yet
             wanted[MEMORY] = memory.encode(self._memory)
         await publish(self._client, objects, wanted)
+        denied = authority.state is AuthorityState.DENIED
+        await show_buttons(self._client, objects, frozenset({AUTHORIZE_BUTTON} if denied else ()))
 
     def _failed(self, error: Exception, _: int) -> None:
         """Say once what is wrong; count what means that Tilt is gone."""

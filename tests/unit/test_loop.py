@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from kubefwd_operator.core.clicks import AUTHORIZE_BUTTON
 from kubefwd_operator.core.desired import desire
 from kubefwd_operator.core.errors import TiltConflict, TiltError, TiltGone
 from kubefwd_operator.core.model import (
@@ -25,7 +26,7 @@ from kubefwd_operator.core.model import (
 from kubefwd_operator.core.settings import Settings
 from kubefwd_operator.core.status import Process
 from kubefwd_operator.loop import REFUSALS, Loop
-from kubefwd_operator.tilt.client import MEMORY, STATUS, Raw, TiltObjects
+from kubefwd_operator.tilt.client import LABELS, MEMORY, STATUS, Raw, TiltObjects
 
 pytestmark = [pytest.mark.looptime(start=0), pytest.mark.asyncio]
 
@@ -43,21 +44,30 @@ class Table:
         self.read_errors: list[Exception] = []
         self.write_errors: list[Exception] = []
         self.writes: list[str] = []
+        self.buttons: list[str] = []
 
     async def read(self) -> TiltObjects:
         self.reads += 1
         if self.read_errors:
             raise self.read_errors.pop(0)
         button = {"metadata": {"name": BUTTON}, "status": {"lastClickedAt": self.clicked}}
+        ours = [{"metadata": {"name": name, "labels": LABELS}} for name in self.buttons]
         session = {"metadata": {"name": "Tiltfile"}, "status": {"pid": 42}}
         maps: dict[str, Raw] = {name: {"data": dict(data)} for name, data in self.maps.items()}
-        return TiltObjects(buttons=(button,), sessions=(session,), maps=maps)
+        return TiltObjects(buttons=(button, *ours), sessions=(session,), maps=maps)
 
     async def write(self, name: str, data: Mapping[str, str], seen: Raw | None) -> None:
         if self.write_errors:
             raise self.write_errors.pop(0)
         self.writes.append(name)
         self.maps[name] = dict(data)
+
+    async def add_button(self, name: str, spec: Raw) -> None:
+        assert spec["text"]
+        self.buttons.append(name)
+
+    async def remove_button(self, name: str) -> None:
+        self.buttons.remove(name)
 
     async def run(self, function: Callable[[], _T]) -> _T:
         return function()
@@ -175,6 +185,16 @@ async def test_a_click_raises_the_generation_once_and_is_remembered() -> None:
         await after(world)
         assert [wish.generation for wish in world.parts.wishes][-1] == 1
         assert world.tilt.generation == 1
+
+
+async def test_the_button_that_asks_again_is_there_while_root_is_denied_only() -> None:
+    async with running() as world:
+        for state in (*AuthorityState, AuthorityState.DENIED, AuthorityState.ASKING):
+            world.parts.authority = AuthoritySeen(state)
+            await after(world)
+            if state is not AuthorityState.SUPERSEDED:  # its buttons are the newer operator's
+                shown = [AUTHORIZE_BUTTON] if state is AuthorityState.DENIED else []
+                assert world.tilt.buttons == shown, state
 
 
 async def test_a_click_survives_a_write_that_fails() -> None:

@@ -21,11 +21,14 @@ class Intent(StrEnum):
     """What a click asks for."""
 
     REFRESH = "refresh"
+    AUTHORIZE = "authorize"
 
 
 REFRESH_BUTTON = "kubefwd:refresh"
+AUTHORIZE_BUTTON = "kubefwd:authorize"
+"""Shown only while root is denied, so it may ask as Refresh does: nothing is forwarded then."""
 
-INTENTS = {REFRESH_BUTTON: Intent.REFRESH}
+INTENTS = {REFRESH_BUTTON: Intent.REFRESH, AUTHORIZE_BUTTON: Intent.AUTHORIZE}
 """Which button means what. Other buttons are not ours, and are ignored."""
 
 
@@ -40,7 +43,7 @@ class Clicked:
 def read(buttons: Iterable[Button], memory: Memory, *, first_pass: bool) -> Clicked:
     """Find the clicks since `memory`. `first_pass`: this is the process's first look at Tilt.
 
-    A Refresh raises the generation in the returned Memory by one. Reading again with that Memory
+    Any of them raises the generation in the returned Memory by one. Reading again with that Memory
     finds nothing.
     """
     ours = {button.name: button for button in buttons if button.name in INTENTS}
@@ -50,7 +53,7 @@ def read(buttons: Iterable[Button], memory: Memory, *, first_pass: bool) -> Clic
         if name in ours and _is_new(ours[name], memory, first_pass)
     )
     clicks = {**memory.clicks, **{name: button.clicked for name, button in ours.items()}}
-    generation = memory.generation + (Intent.REFRESH in intents)
+    generation = memory.generation + bool(intents)
     return Clicked(intents, replace(memory, clicks=clicks, generation=generation))
 
 

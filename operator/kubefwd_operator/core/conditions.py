@@ -127,6 +127,10 @@ _AUTHORITY = {
         Reason.WAITING_FOR_AUTHORIZATION,
         "Root is needed for names and low ports: run `kubefwd-operator authorize` in a terminal.",
     ),
+    AuthorityState.DENIED: (
+        Reason.AUTHORIZATION_DENIED,
+        "Somebody was asked for root and has refused: click Authorize or Refresh to ask again.",
+    ),
     AuthorityState.LOST: (
         Reason.AUTHORIZATION_LOST,
         "The privileged helper has ended and its names are gone: click Refresh to ask again.",

@@ -228,6 +228,7 @@ class AuthorityState(StrEnum):
 
     ASKING = "Asking"
     WAITING = "WaitingForAuthorization"
+    DENIED = "AuthorizationDenied"
     AUTHORIZED = "Authorized"
     LOST = "AuthorizationLost"
     SUPERSEDED = "Superseded"

@@ -40,6 +40,7 @@ class State(StrEnum):
     TILT_UNREACHABLE = "TiltUnreachable"
     NO_CLUSTER = "NoCluster"
     AUTHORIZATION_LOST = "AuthorizationLost"
+    AUTHORIZATION_DENIED = "AuthorizationDenied"
     WAITING_FOR_AUTHORIZATION = "WaitingForAuthorization"
     CREDENTIALS_UNSUPPORTED = "CredentialsUnsupported"
     CREDENTIALS_EXPIRED = "CredentialsExpired"
@@ -62,6 +63,7 @@ _NEVER_SHOWN = {("default", "kubernetes")}
 _BY_AUTHORITY = {
     AuthorityState.SUPERSEDED: State.SUPERSEDED,
     AuthorityState.LOST: State.AUTHORIZATION_LOST,
+    AuthorityState.DENIED: State.AUTHORIZATION_DENIED,
     AuthorityState.WAITING: State.WAITING_FOR_AUTHORIZATION,
     AuthorityState.ASKING: State.STARTING,
 }

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from kubefwd_operator.core.model import Problem
 from kubefwd_operator.core.reason import Reason
+from kubefwd_operator.privileged.answers import Answer
 from kubefwd_operator.privileged.attempts import Refusal
 from kubefwd_operator.privileged.command import sudo, typed
 from kubefwd_operator.privileged.surroundings import Surroundings
@@ -26,7 +27,7 @@ def refused(here: Surroundings, refusals: Sequence[Refusal]) -> Problem:
     """Say that every way has come to nothing: `denied` when a person was asked, else `waiting`."""
     if here.fault:
         return Problem(Reason.HELPER_UNAVAILABLE, here.fault)
-    asked = [refusal for refusal in refusals if refusal.launched and refusal.way.asks]
+    asked = [refusal for refusal in refusals if refusal.answer is not Answer.BROKEN]
     return denied(here, asked[-1]) if asked else waiting(here, refusals)
 
 
@@ -63,7 +64,7 @@ def denied(here: Surroundings, refusal: Refusal) -> Problem:
     return Problem(
         Reason.AUTHORIZATION_DENIED,
         f"{_note(here)}{refusal.way.name} did not give root ({refusal.said}). Nothing is asked "
-        f"again by itself: click Refresh to be asked once more, or {remedy(here)}",
+        f"again by itself: click Authorize or Refresh to be asked once more, or {remedy(here)}",
     )
 
 

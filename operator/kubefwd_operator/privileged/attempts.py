@@ -1,7 +1,8 @@
 """Trying the ways to root, one after the other, and keeping what was started until it is reaped.
 
 A program that dies without a helper having connected is a refusal; one that still runs is waiting
-for a person. What it says goes to the log, and its last line into the message of a refusal.
+for a person. What it says goes to the log, its last line into the message of a refusal, and what it
+meant is judged by `answers.py`.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import logging
 from dataclasses import dataclass
 
 from kubefwd_operator.privileged import peer
+from kubefwd_operator.privileged.answers import Answer, judge
 from kubefwd_operator.privileged.process import Child
 from kubefwd_operator.privileged.surroundings import Surroundings
 from kubefwd_operator.privileged.ways import Launch, Obstacle, Way
@@ -18,11 +20,15 @@ _NO_TIME = "it has not ended in time"
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A way that has come to nothing. `launched` is False when there was an obstacle to it."""
+    """A way that has come to nothing. `launched` is False when there was an obstacle to it.
+
+    `answer` is what it meant: BROKEN for whatever has asked nobody.
+    """
 
     way: Way
     launched: bool
     said: str
+    answer: Answer = Answer.BROKEN
 
 
 class Attempts:
@@ -42,11 +48,11 @@ class Attempts:
         if isinstance(plan, Obstacle):
             return Refusal(way, launched=False, said=plan.why)
         try:
-            return Refusal(way, launched=True, said=await self._run(way, plan, limit))
+            return await self._run(way, plan, limit)
         except OSError as error:
             return Refusal(way, launched=True, said=f"{plan.argv[0]}: {error.strerror}")
 
-    async def _run(self, way: Way, launch: Launch, limit: float | None) -> str:
+    async def _run(self, way: Way, launch: Launch, limit: float | None) -> Refusal:
         child = Child(launch.argv, launch.environ, lambda line: self._hear(way, line))
         self._children.append(child)
         self._trying = (way, child)
@@ -54,10 +60,12 @@ class Attempts:
             async with asyncio.timeout(limit):
                 code = await child.ended()
         except TimeoutError:
-            return _NO_TIME
+            return Refusal(way, launched=True, said=_NO_TIME)
         finally:
             self._trying = None
-        return child.said[-1] if child.said else f"it ended with code {code}"
+        said = child.said[-1] if child.said else f"it ended with code {code}"
+        answer = judge(child.said) if way.asks else Answer.BROKEN
+        return Refusal(way, launched=True, said=said, answer=answer)
 
     def _hear(self, way: Way, line: str) -> None:
         # That `sudo -n` needs a password is no news on most machines.

@@ -13,7 +13,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
 from kubefwd_operator.core.model import AuthoritySeen, Desired, PinnedKubefwd, Problem
+from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.privileged import advice, rundir, surroundings
+from kubefwd_operator.privileged.answers import Answer
 from kubefwd_operator.privileged.attempts import Attempts, Refusal
 from kubefwd_operator.privileged.channel import Helper
 from kubefwd_operator.privileged.command import require_instance
@@ -248,7 +250,11 @@ class Authority:
             if not here.fault and isinstance(way.plan(here), Launch):
                 self._show(advice.prompting(here, way))
             refusals.append(await self._attempts.refused(way, here, None))
-        self._fire(Event.REFUSED, advice.refused(here, [*self._silent, *refusals]))
+            if refusals[-1].answer is Answer.REFUSED:
+                break  # a person has answered: no other program asks the same
+        problem = advice.refused(here, [*self._silent, *refusals])
+        denied = problem.reason is Reason.AUTHORIZATION_DENIED
+        self._fire(Event.DENIED if denied else Event.REFUSED, problem)
 
     async def _back_off(self) -> None:
         pauses = self._timing.back_off

@@ -1,14 +1,15 @@
 """Becoming root, decided: state x event -> state, actions. Pure; `authority.py` drives it.
 
     OPENING ─opened──> LISTENING ──nobody came──> SILENT ──refused──> PROMPTING ──refused──> WAITING
-                           │ connected               │ connected          │ connected           │
-                           └──────────────────────> AUTHORIZED <──────────┴─────────────────────┘
+                           │ connected               │ connected          ├──denied───> DENIED  │
+                           └──────────────────────> AUTHORIZED <──────────┴────────────────┴────┘
                                                        │ gone
                                     RETRYING <──due── LOST           (refresh asks again: SILENT)
 
 A helper may connect in every state that listens, because a line pasted into a terminal needs
-nothing else from us. A person is asked once, and again only after a Refresh; the silent ways ask
-nobody, so after a loss they are tried again with back-off.
+nothing else from us. A person is asked once, and again only after a Refresh: DENIED when somebody
+has refused, WAITING when there was nobody to ask. The silent ways ask nobody, so after a loss they
+are tried again with back-off.
 """
 
 from enum import StrEnum
@@ -26,6 +27,7 @@ class Phase(StrEnum):
     SILENT = "Silent"
     PROMPTING = "Prompting"
     WAITING = "Waiting"
+    DENIED = "Denied"
     AUTHORIZED = "Authorized"
     LOST = "Lost"
     RETRYING = "Retrying"
@@ -41,6 +43,8 @@ class Event(StrEnum):
     """The time for a lingering helper to come back is over."""
     REFUSED = "refused"
     """What was being tried has come to nothing."""
+    DENIED = "denied"
+    """A person was asked, and root was not given."""
     CONNECTED = "connected"
     GONE = "gone"
     REFRESHED = "refreshed"
@@ -75,9 +79,11 @@ TABLE: MappingProxyType[tuple[Phase, Event], tuple[Phase, Action | None]] = Mapp
         (_P.SILENT, _E.REFUSED): (_P.PROMPTING, _A.ASK),
         (_P.SILENT, _E.REFRESHED): (_P.SILENT, None),
         (_P.PROMPTING, _E.REFUSED): (_P.WAITING, _A.REST),
+        (_P.PROMPTING, _E.DENIED): (_P.DENIED, _A.REST),
         # The dialog is open: one is enough.
         (_P.PROMPTING, _E.REFRESHED): (_P.PROMPTING, None),
         (_P.WAITING, _E.REFRESHED): (_P.SILENT, _A.TRY_SILENT),
+        (_P.DENIED, _E.REFRESHED): (_P.SILENT, _A.TRY_SILENT),
         (_P.AUTHORIZED, _E.GONE): (_P.LOST, _A.EXPECT),
         (_P.AUTHORIZED, _E.REFRESHED): (_P.AUTHORIZED, None),
         (_P.LOST, _E.NOBODY_CAME): (_P.RETRYING, _A.TRY_SILENT),
@@ -90,7 +96,10 @@ TABLE: MappingProxyType[tuple[Phase, Event], tuple[Phase, Action | None]] = Mapp
     }
     | {
         (phase, _E.CONNECTED): (_P.AUTHORIZED, _A.REST)
-        for phase in (_P.LISTENING, _P.SILENT, _P.PROMPTING, _P.WAITING, _P.LOST, _P.RETRYING)
+        for phase in (
+            *(_P.LISTENING, _P.SILENT, _P.PROMPTING),
+            *(_P.WAITING, _P.DENIED, _P.LOST, _P.RETRYING),
+        )
     }
     | {
         (phase, _E.SUPERSEDED): (_P.SUPERSEDED, _A.LEAVE)
@@ -108,6 +117,7 @@ SHOWN: MappingProxyType[Phase, AuthorityState] = MappingProxyType(
         Phase.SILENT: AuthorityState.ASKING,
         Phase.PROMPTING: AuthorityState.ASKING,
         Phase.WAITING: AuthorityState.WAITING,
+        Phase.DENIED: AuthorityState.DENIED,
         Phase.AUTHORIZED: AuthorityState.AUTHORIZED,
         Phase.LOST: AuthorityState.LOST,
         Phase.RETRYING: AuthorityState.LOST,

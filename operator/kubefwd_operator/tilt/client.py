@@ -2,7 +2,8 @@
 
 Truth is a list: Tilt's watch loses deletions and replays everything else (Tilt 0.37). A
 `read` is one job in the thread: list the kinds that a pass needs, get our own ConfigMaps.
-Written are only ConfigMaps of ours: one that Tilt made is refused, whatever its name.
+Written are only ConfigMaps of ours, and the buttons that come and go: what Tilt made is refused,
+whatever its name.
 
 pykube-ng would write the certificate authority into a guessable file in /tmp, and requests would
 send loopback through the developer's proxy; neither happens here.
@@ -117,6 +118,14 @@ class TiltClient:
         """
         await self._call(lambda: self._write(name, dict(data), seen))
 
+    async def add_button(self, name: str, spec: Raw) -> None:
+        """Put a button of ours on the page. Raises TiltConflict when it is there already."""
+        await self._call(UIButton(self._api, _body(UIButton, name) | {"spec": spec}).create)
+
+    async def remove_button(self, name: str) -> None:
+        """Take a button of ours off the page; one that has gone meanwhile is no error."""
+        await self._call(UIButton(self._api, _body(UIButton, name)).delete)
+
     async def run(self, function: Callable[[], _T]) -> _T:
         """Run something slow and harmless (parsing) in the thread, off the event loop."""
         return await self._worker.run(function, CALL_SECONDS)
@@ -152,9 +161,7 @@ class TiltClient:
 
     def _write(self, name: str, data: dict[str, str], seen: Raw | None) -> None:
         if seen is None:
-            metadata = {"name": name, "labels": LABELS}
-            body = {"apiVersion": TiltObject.version, "kind": ConfigMap.kind, "metadata": metadata}
-            ConfigMap(self._api, body | {"data": data}).create()
+            ConfigMap(self._api, _body(ConfigMap, name) | {"data": data}).create()
         elif seen["metadata"].get("ownerReferences"):
             raise TiltError(
                 f"The ConfigMap {name} belongs to a Tiltfile: rename it there, this name is ours."
@@ -163,6 +170,11 @@ class TiltClient:
             target = ConfigMap(self._api, dict(seen) | {"data": data})
             response = self._api.put(**target.api_kwargs(data=json.dumps(target.obj)))
             self._api.raise_for_status(response)
+
+
+def _body(kind: type[TiltObject], name: str) -> dict[str, Any]:
+    metadata = {"name": name, "labels": LABELS}
+    return {"apiVersion": TiltObject.version, "kind": kind.kind, "metadata": metadata}
 
 
 def _http_client(access: TiltAccess, authority: Path) -> Any:

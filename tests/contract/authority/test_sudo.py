@@ -98,7 +98,7 @@ def test_a_wrong_password_is_denied_and_asked_for_again_after_a_refresh_only(
 ) -> None:
     dev.answer_with("wrong")
     with operator(dev, instance) as one:
-        told = one.until(state="WaitingForAuthorization")
+        told = one.until(state="AuthorizationDenied")
         assert told["reason"] == "AuthorizationDenied"
         assert "incorrect password" in told["message"]
         assert "Refresh" in told["message"]
@@ -109,7 +109,7 @@ def test_a_wrong_password_is_denied_and_asked_for_again_after_a_refresh_only(
         assert words == ["authorize", "--instance", instance]
         assert asked() == 3, "one sudo asks three times"
         one.say("refresh")
-        assert one.until(state="WaitingForAuthorization")["reason"] == "AuthorizationDenied"
+        assert one.until(state="AuthorizationDenied")["reason"] == "AuthorizationDenied"
         assert asked() == 6
         dev.answer_with(dev.password)
         one.say("refresh")
@@ -117,10 +117,30 @@ def test_a_wrong_password_is_denied_and_asked_for_again_after_a_refresh_only(
         assert asked() == 7
 
 
+def test_a_cancelled_dialog_is_an_answer(dev: Dev, instance: str, asked: Asked) -> None:
+    dev.answer_with(None)
+    with operator(dev, instance) as one:
+        told = one.until(state="AuthorizationDenied")
+        assert told["reason"] == "AuthorizationDenied"
+        assert asked() == 1
+        dev.answer_with(dev.password)
+        one.say("refresh")
+        one.until(state="Authorized")
+        assert asked() == 2
+
+
+def test_an_askpass_that_does_not_run_has_asked_nobody(dev: Dev, instance: str) -> None:
+    dev.write(dev.askpass, "#!/nowhere/sh\n", mode=0o755)
+    with operator(dev, instance) as one:
+        told = one.until(state="WaitingForAuthorization")
+        assert told["reason"] == "WaitingForAuthorization"
+        assert "sudo -A" in told["message"]
+
+
 def test_a_user_whom_sudo_does_not_know_is_told_so(dev: Dev, instance: str) -> None:
     dev.sudoers(allowed=False)
     with operator(dev, instance) as one:
-        told = one.until(state="WaitingForAuthorization")
+        told = one.until(state="AuthorizationDenied")
         assert told["reason"] == "AuthorizationDenied"
         assert "sudoers" in told["message"]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kubefwd_operator.core.clicks import REFRESH_BUTTON, Intent, read
+from kubefwd_operator.core.clicks import AUTHORIZE_BUTTON, REFRESH_BUTTON, Intent, read
 from kubefwd_operator.core.facts import Button
 from kubefwd_operator.core.memory import Memory
 
@@ -48,6 +48,17 @@ def test_reading_again_finds_nothing(clicked: str, first_pass: bool) -> None:
     again = read(buttons, once.memory, first_pass=False)
     assert again.intents == ()
     assert again.memory == once.memory
+
+
+def test_authorize_asks_anew_too_and_both_at_once_count_once() -> None:
+    one = read([Button(AUTHORIZE_BUTTON, EARLY)], remembering(EARLY), first_pass=False)
+    assert (one.intents, one.memory.generation) == ((Intent.AUTHORIZE,), 5)
+    away = read([], one.memory, first_pass=False)
+    shown = read([Button(AUTHORIZE_BUTTON)], away.memory, first_pass=False)
+    assert shown.intents == ()
+    buttons = [Button(AUTHORIZE_BUTTON, LATE), Button(REFRESH_BUTTON, LATE)]
+    both = read(buttons, shown.memory, first_pass=False)
+    assert (both.intents, both.memory.generation) == ((Intent.REFRESH, Intent.AUTHORIZE), 6)
 
 
 def test_buttons_of_others_are_ignored() -> None:

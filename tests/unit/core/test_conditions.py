@@ -34,7 +34,7 @@ WEB = row("web.a")
         ),
         pytest.param(
             "HelperReady",
-            seen(authority=being(AuthorityState.WAITING, Reason.AUTHORIZATION_DENIED)),
+            seen(authority=being(AuthorityState.DENIED)),
             Truth.FALSE,
             Reason.AUTHORIZATION_DENIED,
             id="helper denied",
@@ -124,5 +124,5 @@ def test_many_faults_are_told_in_part() -> None:
 
 
 def test_every_global_reason_is_a_state_or_within_one() -> None:
-    within = {Reason.AUTHORIZATION_DENIED, Reason.HELPER_UNAVAILABLE}
+    within = {Reason.HELPER_UNAVAILABLE}
     assert {reason.value for reason in GLOBAL - within} <= {state.value for state in State}

@@ -167,8 +167,8 @@ WEB = row("web.a")
         ),
         pytest.param(
             wish("a"),
-            seen(authority=being(AuthorityState.WAITING, Reason.AUTHORIZATION_DENIED)),
-            State.WAITING_FOR_AUTHORIZATION,
+            seen(authority=being(AuthorityState.DENIED, Reason.AUTHORIZATION_DENIED)),
+            State.AUTHORIZATION_DENIED,
             "What to do about AuthorizationDenied.",
             id="wrong password",
         ),

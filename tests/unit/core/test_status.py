@@ -144,7 +144,7 @@ def test_what_stands_beside() -> None:
 
 def test_a_time_is_carried_over_while_the_status_of_its_condition_stays() -> None:
     waiting = status(wish("a"), seen(WEB, authority=being(AuthorityState.WAITING)))
-    denied = being(AuthorityState.WAITING, Reason.AUTHORIZATION_DENIED)
+    denied = being(AuthorityState.DENIED, Reason.AUTHORIZATION_DENIED)
     still = status(wish("a"), seen(WEB, authority=denied), waiting, LATER)
     assert still.condition("HelperReady").reason is Reason.AUTHORIZATION_DENIED
     assert still.condition("HelperReady").last_transition_time == NOON

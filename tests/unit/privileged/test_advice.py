@@ -6,6 +6,7 @@ from tests.unit.privileged.test_ways import HELPER, HERE
 
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.privileged import advice
+from kubefwd_operator.privileged.answers import Answer
 from kubefwd_operator.privileged.attempts import Refusal
 from kubefwd_operator.privileged.command import command, sudo, typed
 from kubefwd_operator.privileged.ways import already_root, sudo_askpass, sudo_silent
@@ -15,7 +16,7 @@ SUDO = typed(sudo("/usr/bin/sudo", HELPER))
 SILENT = Refusal(sudo_silent.WAY, launched=True, said="sudo: a password is required")
 NOT_ROOT = Refusal(already_root.WAY, launched=False, said="this operator does not run as root")
 NO_ASKPASS = Refusal(sudo_askpass.WAY, launched=False, said="SUDO_ASKPASS is not set")
-WRONG = Refusal(sudo_askpass.WAY, launched=True, said="sudo: 3 incorrect password attempts")
+WRONG = Refusal(sudo_askpass.WAY, launched=True, said="sudo: 3 incorrect", answer=Answer.REFUSED)
 
 
 def test_waiting_names_what_stood_in_the_way_and_both_lines_each_on_its_own() -> None:
@@ -39,7 +40,7 @@ def test_without_sudo_the_line_is_one_for_root_and_names_the_uid() -> None:
 def test_denied_names_what_sudo_said_and_that_refresh_asks_again() -> None:
     problem = advice.refused(HERE, [SILENT, WRONG])
     assert problem.reason is Reason.AUTHORIZATION_DENIED
-    for part in ("3 incorrect password attempts", "Refresh", AUTHORIZE, SUDO):
+    for part in ("3 incorrect", "Authorize", "Refresh", AUTHORIZE, SUDO):
         assert part in problem.message
 
 

@@ -28,6 +28,7 @@ from kubefwd_operator.privileged.timing import Timing
 from kubefwd_operator.privileged.ways import Launch, Obstacle, Way
 
 ASKING, WAITING = AuthorityState.ASKING, AuthorityState.WAITING
+DENIED = AuthorityState.DENIED
 AUTHORIZED, LOST = AuthorityState.AUTHORIZED, AuthorityState.LOST
 SUPERSEDED = AuthorityState.SUPERSEDED
 QUICK = Timing(
@@ -169,10 +170,10 @@ async def test_an_installed_helper_that_is_not_used_is_logged_once(
 ) -> None:
     place.outdated = "The installed helper is of another version."
     async with running(place, place.way("first"), place.way("second", asks=True)) as one:
-        await one.until(AuthorityState.WAITING, Reason.AUTHORIZATION_DENIED)
+        await one.until(DENIED, Reason.AUTHORIZATION_DENIED)
         one.refresh(2)
         await one.until(AuthorityState.ASKING)
-        await one.until(AuthorityState.WAITING, Reason.AUTHORIZATION_DENIED)
+        await one.until(DENIED, Reason.AUTHORIZATION_DENIED)
         assert place.tried.count("first") == 2
         assert caplog.messages.count(place.outdated) == 1
 
@@ -198,7 +199,7 @@ async def test_a_question_that_is_refused_is_not_asked_again_until_a_refresh(
 ) -> None:
     ways = [place.way("silent"), place.way("asks", asks=True)]
     async with running(place, *ways) as one:
-        seen = await one.until(WAITING, Reason.AUTHORIZATION_DENIED)
+        seen = await one.until(DENIED, Reason.AUTHORIZATION_DENIED)
         assert seen.problem is not None
         assert "asks did not give root (no)" in seen.problem.message
         one.refresh(1)
@@ -207,11 +208,39 @@ async def test_a_question_that_is_refused_is_not_asked_again_until_a_refresh(
         before = place.tried.count("asks")
         one.refresh(2)
         await one.until(ASKING)
-        await one.until(WAITING, Reason.AUTHORIZATION_DENIED)
+        await one.until(DENIED, Reason.AUTHORIZATION_DENIED)
         assert place.tried.count("asks") == 2 * before
         place.works = {"asks"}
         one.refresh(3)
         assert (await one.until(AUTHORIZED)).way == "asks"
+
+
+async def test_one_who_has_refused_is_not_asked_by_another_program(place: Place) -> None:
+    ways = [place.way("one", asks=True), place.way("two", asks=True)]
+    async with running(place, *ways) as one:
+        await one.until(DENIED, Reason.AUTHORIZATION_DENIED)
+        assert set(place.tried) == {"one"}
+
+
+@pytest.mark.parametrize(
+    "said, state, reason",
+    [
+        ("cannot open display", WAITING, Reason.WAITING_FOR_AUTHORIZATION),
+        ("dev is not in the sudoers file", DENIED, Reason.AUTHORIZATION_DENIED),
+    ],
+    ids=["broken", "forbidden"],
+)
+async def test_what_does_not_work_here_is_followed_by_the_next(
+    place: Place, said: str, state: AuthorityState, reason: Reason
+) -> None:
+    fails = f"echo {said}; exit 1"
+    ways = [place.way("one", asks=True, fails=fails), place.way("two", asks=True, fails=fails)]
+    async with running(place, *ways) as one:
+        await one.until(state, reason)
+        assert set(place.tried) == {"one", "two"}
+        place.works = {"two"}
+        one.refresh(2)
+        assert (await one.until(AUTHORIZED)).way == "two"
 
 
 async def test_while_a_person_is_asked_the_status_says_so(place: Place) -> None:
@@ -256,7 +285,7 @@ async def test_an_unusable_machine_is_said_and_nothing_is_launched(place: Place)
 async def test_a_program_that_cannot_be_started_is_a_refusal(place: Place) -> None:
     way = Way("asks", asks=True, why="", plan=lambda _: Launch(("/nowhere/sudo",), {}))
     async with running(place, way) as one:
-        seen = await one.until(WAITING, Reason.AUTHORIZATION_DENIED)
+        seen = await one.until(WAITING, Reason.WAITING_FOR_AUTHORIZATION)
         assert seen.problem is not None
         assert "/nowhere/sudo: No such file or directory" in seen.problem.message
 

@@ -42,12 +42,19 @@ LEGAL: dict[Phase, dict[Event, tuple[Phase, Action | None]]] = {
     },
     P.PROMPTING: {
         E.REFUSED: (P.WAITING, A.REST),
+        E.DENIED: (P.DENIED, A.REST),
         E.CONNECTED: (P.AUTHORIZED, A.REST),
         E.REFRESHED: (P.PROMPTING, None),
         E.SUPERSEDED: (P.SUPERSEDED, A.LEAVE),
         E.CLOSED: (P.CLOSED, A.LEAVE),
     },
     P.WAITING: {
+        E.CONNECTED: (P.AUTHORIZED, A.REST),
+        E.REFRESHED: (P.SILENT, A.TRY_SILENT),
+        E.SUPERSEDED: (P.SUPERSEDED, A.LEAVE),
+        E.CLOSED: (P.CLOSED, A.LEAVE),
+    },
+    P.DENIED: {
         E.CONNECTED: (P.AUTHORIZED, A.REST),
         E.REFRESHED: (P.SILENT, A.TRY_SILENT),
         E.SUPERSEDED: (P.SUPERSEDED, A.LEAVE),
@@ -97,8 +104,8 @@ def test_the_table_has_no_row_that_is_not_tested() -> None:
 
 
 def test_a_person_is_asked_only_on_the_way_from_a_start_or_a_refresh() -> None:
-    """From a loss, no sequence of events without a refresh leads to a question."""
-    reached, todo = set[Phase](), [P.LOST]
+    """From a loss or a refusal, no sequence without a refresh leads to a question."""
+    reached, todo = set[Phase](), [P.LOST, P.DENIED]
     while todo:
         phase = todo.pop()
         reached.add(phase)
@@ -113,4 +120,5 @@ def test_a_person_is_asked_only_on_the_way_from_a_start_or_a_refresh() -> None:
 def test_every_phase_is_shown_as_a_state() -> None:
     assert set(SHOWN) == set(Phase)
     assert SHOWN[P.RETRYING] is AuthorityState.LOST
+    assert SHOWN[P.DENIED] is AuthorityState.DENIED
     assert SHOWN[P.PROMPTING] is AuthorityState.ASKING

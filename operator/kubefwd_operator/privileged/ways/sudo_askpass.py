@@ -1,5 +1,6 @@
 """`sudo -A`: sudo itself asks, through the program in SUDO_ASKPASS; we never see the password."""
 
+from kubefwd_operator.privileged.answers import in_english
 from kubefwd_operator.privileged.command import sudo
 from kubefwd_operator.privileged.surroundings import Surroundings
 from kubefwd_operator.privileged.ways.way import Launch, Obstacle, Way
@@ -12,7 +13,8 @@ def _plan(here: Surroundings) -> Launch | Obstacle:
         return Obstacle("sudo is not installed")
     if not here.askpass:
         return Obstacle(here.askpass_fault)
-    return Launch(sudo(here.sudo, here.helper(), "-A", "-p", _prompt(here)), here.environ)
+    argv = sudo(here.sudo, here.helper(), "-A", "-p", _prompt(here))
+    return Launch(argv, in_english(here.environ))
 
 
 def _prompt(here: Surroundings) -> str:
