@@ -48,7 +48,7 @@ def judge_owner(path: str) -> str:
 
     Every directory, link and file on the way to it has to be root's and writable by root alone.
     """
-    for place in _on_the_way(Path(path)):
+    for place in on_the_way(Path(path)):
         try:
             found = place.lstat()
         except OSError as error:
@@ -60,7 +60,7 @@ def judge_owner(path: str) -> str:
     return ""
 
 
-def _on_the_way(path: Path) -> Iterator[Path]:
+def on_the_way(path: Path) -> Iterator[Path]:
     """Yield all that is passed when `path` is opened, links and what they lead to included."""
     todo, here, links = [*reversed(path.parts[1:])], Path("/"), 0
     yield here

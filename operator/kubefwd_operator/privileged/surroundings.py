@@ -7,23 +7,19 @@ developer's own Python, which another user may not even reach.
 
 import asyncio
 import os
-import stat
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from kubefwd_operator.core.model import PinnedKubefwd
-from kubefwd_operator.installer import judge_owner as judge_owner  # noqa: PLC0414 - part of it
-from kubefwd_operator.privileged import installed
+from kubefwd_operator.installer import judge_owner
+from kubefwd_operator.privileged import installed, trust
 from kubefwd_operator.privileged.command import command
 from kubefwd_operator.privileged.process import Child
 
 INTERPRETERS = ("/usr/bin/python3", "/run/current-system/sw/bin/python3")
 """Where a system keeps its own Python; the second is NixOS."""
-
-SUDOS = ("/usr/bin/sudo", "/run/wrappers/bin/sudo", "/usr/local/bin/sudo")
-"""Where a system keeps sudo; the second is NixOS, the third a sudo that was built."""
 
 ROOT_FOLDER = str(Path(__file__).resolve().parent.parent / "root")
 """The folder that root runs. It is handed to Python by path and never imported here."""
@@ -67,7 +63,7 @@ async def look(
     interpreter, fault = await _interpreter()
     copy = await asyncio.to_thread(installed.find, ROOT_FOLDER)
     askpass = environ.get("SUDO_ASKPASS", "")
-    askpass_fault = judge_askpass(askpass, os.geteuid(), os.getgid())
+    askpass_fault = trust.judge_askpass(askpass, os.geteuid(), os.getgid())
     return Surroundings(
         instance=instance,
         uid=os.geteuid(),
@@ -75,10 +71,7 @@ async def look(
         authorize=_authorize(instance, kubefwd),
         root_folder=copy.root_folder or ROOT_FOLDER,
         interpreter=interpreter,
-        sudo=next(
-            (path for path in SUDOS if not judge_owner(path) and os.access(path, os.X_OK)),
-            "",
-        ),
+        sudo=trust.roots_program(trust.SUDOS),
         askpass="" if askpass_fault else askpass,
         askpass_fault=askpass_fault,
         fault=fault,
@@ -126,26 +119,3 @@ async def _code(*argv: str) -> int:
         return await Child(argv, {}, lambda _: None).ended()
     except OSError:
         return 127
-
-
-def judge_askpass(path: str, uid: int, gid: int) -> str:
-    """Say why sudo is not given this SUDO_ASKPASS, or "".
-
-    The program sees the password, so nobody but its user and root may have a hand in it. The
-    user's own primary group is taken for the user (the usual umask 002 leaves files so).
-    """
-    if not path:
-        return "SUDO_ASKPASS is not set"
-    if not Path(path).is_absolute():
-        return f"SUDO_ASKPASS={path} is not an absolute path"
-    try:
-        found = Path(path).stat()
-    except OSError as error:
-        return f"SUDO_ASKPASS={path} cannot be used ({error.strerror})"
-    if not stat.S_ISREG(found.st_mode) or not os.access(path, os.X_OK):
-        return f"SUDO_ASKPASS={path} is not a program that this user can run"
-    if found.st_uid not in (0, uid):
-        return f"SUDO_ASKPASS={path} belongs to another user"
-    if found.st_mode & 0o002 or (found.st_mode & 0o020 and found.st_gid not in (0, gid)):
-        return f"SUDO_ASKPASS={path} can be changed by other users"
-    return ""

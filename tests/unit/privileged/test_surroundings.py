@@ -1,4 +1,4 @@
-"""What may run as root on this machine, and which askpass program may see a password."""
+"""What may run as root on this machine, and what a look around finds."""
 
 import os
 import shutil
@@ -9,18 +9,17 @@ from pathlib import Path
 import pytest
 
 from kubefwd_operator.core.model import PinnedKubefwd
-from kubefwd_operator.privileged import installed, surroundings
+from kubefwd_operator.installer import judge_owner
+from kubefwd_operator.privileged import installed, surroundings, trust
 from kubefwd_operator.privileged.installed import Installed
 from kubefwd_operator.privileged.surroundings import (
     INTERPRETERS,
     ROOT_FOLDER,
-    judge_askpass,
-    judge_owner,
     look,
 )
 
 A = "a" * 64
-ME, MINE = os.geteuid(), os.getegid()
+ME = os.geteuid()
 only_root = pytest.mark.skipif(ME != 0, reason="only root can make what belongs to root")
 
 
@@ -85,49 +84,6 @@ def askpass(tmp_path: Path) -> Path:
     return program
 
 
-def test_a_program_of_the_user_may_ask(askpass: Path) -> None:
-    assert judge_askpass(str(askpass), ME, MINE) == ""
-
-
-def test_a_program_that_only_its_users_own_group_can_change_may_ask(askpass: Path) -> None:
-    askpass.chmod(0o775)
-    assert judge_askpass(str(askpass), ME, askpass.stat().st_gid) == ""
-
-
-@pytest.mark.parametrize(
-    "path, why",
-    [
-        ("", "SUDO_ASKPASS is not set"),
-        ("ask", "not an absolute path"),
-        ("/nowhere/ask", "cannot be used (No such file or directory)"),
-        ("/tmp", "not a program that this user can run"),
-        ("/etc/passwd", "not a program that this user can run"),
-    ],
-)
-def test_what_cannot_ask_is_named_with_its_reason(path: str, why: str) -> None:
-    assert why in judge_askpass(path, ME, MINE)
-
-
-@pytest.mark.parametrize("mode", [0o757, 0o777], ids=["others", "all"])
-def test_a_program_that_others_can_change_sees_no_password(askpass: Path, mode: int) -> None:
-    askpass.chmod(mode)
-    assert "can be changed by other users" in judge_askpass(str(askpass), ME, MINE)
-
-
-@only_root
-def test_a_program_of_somebody_else_sees_no_password(askpass: Path) -> None:
-    os.chown(askpass, 12345, 12345)
-    assert "belongs to another user" in judge_askpass(str(askpass), ME, MINE)
-    assert judge_askpass(str(askpass), 12345, 12345) == ""
-
-
-@only_root
-def test_a_program_that_a_strange_group_can_change_sees_no_password(askpass: Path) -> None:
-    os.chown(askpass, 0, 12345)
-    askpass.chmod(0o775)
-    assert "can be changed by other users" in judge_askpass(str(askpass), ME, MINE)
-
-
 async def test_a_look_finds_what_the_ways_need(askpass: Path) -> None:
     here = await look("tilt-1", {"SUDO_ASKPASS": str(askpass)})
     assert (here.interpreter, here.fault) == (INTERPRETERS[0], "")
@@ -185,6 +141,6 @@ async def test_a_python_that_does_not_run_or_is_too_old_is_a_fault(
 
 
 async def test_sudo_is_taken_from_fixed_places_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(surroundings, "SUDOS", ("/nowhere/sudo", "/etc/passwd"))
+    monkeypatch.setattr(trust, "SUDOS", ("/nowhere/sudo", "/etc/passwd"))
     here = await look("tilt-1", {"PATH": "/usr/bin"})
     assert here.sudo == ""
