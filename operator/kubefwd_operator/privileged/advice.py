@@ -50,11 +50,11 @@ def waiting(here: Surroundings, refusals: Sequence[Refusal]) -> Problem:
     )
 
 
-def prompting(here: Surroundings, way: Way) -> Problem:
+def prompting(here: Surroundings, way: Way, through: str) -> Problem:
     """Say that a person is being asked."""
     return Problem(
         Reason.WAITING_FOR_AUTHORIZATION,
-        f"{_note(here)}{way.name} is asking for your password through {here.askpass}. "
+        f"{_note(here)}{way.name} is asking for your password through {through}. "
         f"If no dialog shows, {remedy(here)}",
     )
 

@@ -247,8 +247,8 @@ class Authority:
         here = self._here = self._here or await self._look()
         refusals = []
         for way in (way for way in self._ways if way.asks):
-            if not here.fault and isinstance(way.plan(here), Launch):
-                self._show(advice.prompting(here, way))
+            if not here.fault and isinstance(plan := way.plan(here), Launch):
+                self._show(advice.prompting(here, way, plan.through))
             refusals.append(await self._attempts.refused(way, here, None))
             if refusals[-1].answer is Answer.REFUSED:
                 break  # a person has answered: no other program asks the same

@@ -7,6 +7,7 @@ developer's own Python, which another user may not even reach.
 
 import asyncio
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,8 +15,10 @@ from pathlib import Path
 
 from kubefwd_operator.core.model import PinnedKubefwd
 from kubefwd_operator.installer import judge_owner
-from kubefwd_operator.privileged import installed, trust
+from kubefwd_operator.privileged import desktop, installed, trust
+from kubefwd_operator.privileged import flavour as flavours
 from kubefwd_operator.privileged.command import command
+from kubefwd_operator.privileged.flavour import Flavour
 from kubefwd_operator.privileged.process import Child
 
 INTERPRETERS = ("/usr/bin/python3", "/run/current-system/sw/bin/python3")
@@ -23,6 +26,9 @@ INTERPRETERS = ("/usr/bin/python3", "/run/current-system/sw/bin/python3")
 
 ROOT_FOLDER = str(Path(__file__).resolve().parent.parent / "root")
 """The folder that root runs. It is handed to Python by path and never imported here."""
+
+ADAPTER = str(Path(__file__).resolve().with_name("askpass.sh"))
+"""What makes an askpass program of a dialog; it runs as the developer."""
 
 _OLDEST = (3, 9)
 _NEW_ENOUGH = f"import sys; sys.exit(sys.version_info < {_OLDEST})"
@@ -33,8 +39,9 @@ class Surroundings:
     """This machine, as seen by the ways to root.
 
     `interpreter` and `sudo` are empty when there is none that root may run; `fault` then says why
-    no way at all can work. `askpass` is empty when there is none to use and `askpass_fault` says
-    why. `authorize` is the CLI's command line, `typed` into any terminal by a person. `kubefwd` is
+    no way at all can work. `askpass` (the developer's) and `dialog` (found here, and asked through
+    `adapter`) are empty when there is none to use, and `askpass_fault` and `dialog_fault` say why.
+    `authorize` is the CLI's command line, `typed` into any terminal by a person. `kubefwd` is
     the one that root may run, None with the native engine.
     """
 
@@ -47,6 +54,10 @@ class Surroundings:
     sudo: str = ""
     askpass: str = ""
     askpass_fault: str = ""
+    dialog: str = ""
+    dialog_fault: str = ""
+    adapter: str = ADAPTER
+    flavour: Flavour = flavours.UNKNOWN
     fault: str = ""
     kubefwd: PinnedKubefwd | None = None
     outdated: str = ""
@@ -61,9 +72,11 @@ async def look(
 ) -> Surroundings:
     """Look around. Takes a few milliseconds: the interpreter is run once to see its version."""
     interpreter, fault = await _interpreter()
+    sudo = trust.roots_program(trust.SUDOS)
     copy = await asyncio.to_thread(installed.find, ROOT_FOLDER)
     askpass = environ.get("SUDO_ASKPASS", "")
     askpass_fault = trust.judge_askpass(askpass, os.geteuid(), os.getgid())
+    dialog, dialog_fault = _dialog(environ)
     return Surroundings(
         instance=instance,
         uid=os.geteuid(),
@@ -71,9 +84,12 @@ async def look(
         authorize=_authorize(instance, kubefwd),
         root_folder=copy.root_folder or ROOT_FOLDER,
         interpreter=interpreter,
-        sudo=trust.roots_program(trust.SUDOS),
+        sudo=sudo,
         askpass="" if askpass_fault else askpass,
         askpass_fault=askpass_fault,
+        dialog=dialog,
+        dialog_fault=dialog_fault,
+        flavour=await _flavour(sudo),
         fault=fault,
         kubefwd=copy.instead_of(kubefwd),
         outdated=copy.unfit(kubefwd),
@@ -83,6 +99,29 @@ async def look(
 def _authorize(instance: str, kubefwd: PinnedKubefwd | None) -> tuple[str, ...]:
     pin = () if kubefwd is None else ("--kubefwd", kubefwd.path)
     return (f"{sys.prefix}/bin/kubefwd-operator", "authorize", "--instance", instance, *pin)
+
+
+def _dialog(environ: Mapping[str, str]) -> tuple[str, str]:
+    console, uid = Path("/dev/console"), os.geteuid()
+    at_console = console.exists() and console.stat().st_uid == uid
+    here = desktop.judge(environ, sys.platform, os.uname().release, at_console=at_console)
+    if fault := trust.judge_asker(ADAPTER, uid, os.getgid()):
+        return "", f"{ADAPTER} {fault}"
+    return desktop.dialog(here, lambda name: _find_dialog(name, environ.get("PATH", "")))
+
+
+def _find_dialog(name: str, path: str) -> str:
+    """Find it on PATH, or where distributions keep it; only what may see a password."""
+    places = (shutil.which(name, path=path) or "", *desktop.ASIDE.get(name, ()))
+    uid, gid = os.geteuid(), os.getgid()
+    return next((one for one in places if not trust.judge_asker(one, uid, gid)), "")
+
+
+async def _flavour(sudo: str) -> Flavour:
+    said: list[str] = []
+    if sudo:
+        _ = await Child((sudo, "--version"), {"LC_ALL": "C"}, said.append).ended()
+    return flavours.read(said)
 
 
 async def _interpreter() -> tuple[str, str]:

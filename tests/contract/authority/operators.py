@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 from tests.lab.eventual import TIMEOUT
 from tests.lab.user import Dev
 
@@ -83,11 +84,21 @@ def popen(
 
 @contextmanager
 def operator(
-    dev: Dev, instance: str, *, linger: int = 0, askpass: bool = True, loop: str = ""
+    dev: Dev,
+    instance: str,
+    *,
+    linger: int = 0,
+    askpass: bool = True,
+    loop: str = "",
+    also: Mapping[str, str] | None = None,
 ) -> Iterator[Operator]:
-    """Run an operator as the developer; it closes at the end of the block."""
+    """Run an operator as the developer; it closes at the end of the block.
+
+    `also`: more for its environment.
+    """
     argv = [sys.executable, str(SCRIPT), instance, str(linger), loop]
     env = {"PATH": os.defpath, "HOME": str(dev.home), "PYTHONPATH": str(PACKAGE)}
+    env |= also or {}
     if askpass:
         env["SUDO_ASKPASS"] = str(dev.askpass)
     with popen(dev, *argv, env=env, stdout=subprocess.PIPE) as process:
@@ -99,3 +110,30 @@ def operator(
             with suppress(BrokenPipeError):
                 process.stdin.close()
             process.wait(TIMEOUT)
+
+
+def helpers() -> list[psutil.Process]:
+    """Worker and guardian, and no sudo."""
+    return processes("/usr/bin/python3", "pycache_prefix")
+
+
+def processes(*words: str) -> list[psutil.Process]:
+    """What runs here and begins with the first word and contains the others."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            argv = " ".join(process.cmdline())
+            if argv.startswith(words[0]) and all(word in argv for word in words):
+                found.append(process)
+    return found
+
+
+def paste(dev: Dev, message: str) -> "subprocess.Popen[str]":
+    """Do what the message says, in a terminal of its own: its last line is sudo's."""
+    line = message.splitlines()[-1].replace("sudo -- ", "sudo -S -- ")
+    assert line.startswith("/usr/bin/sudo -S -- /usr/bin/python3 ")
+    process = popen(dev, "sh", "-c", line)
+    assert process.stdin is not None
+    process.stdin.write(dev.password + "\n")
+    process.stdin.flush()
+    return process

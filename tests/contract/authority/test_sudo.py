@@ -1,72 +1,25 @@
 """Becoming root through real sudo, real passwords and the real helper, as a throw-away user."""
 
-import itertools
 import os
 import shlex
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
-from tests.contract.authority.operators import operator, popen
+from tests.contract.authority.conftest import Asked
+from tests.contract.authority.operators import helpers, operator, paste, processes
 from tests.lab.eventual import eventually
 from tests.lab.user import Dev
 
 pytestmark = [pytest.mark.contract, pytest.mark.isolated]
-Asked = Callable[[], int]
 HOSTS = Path("/etc/hosts")
-_NUMBERS = itertools.count(1)
-
-
-@pytest.fixture
-def asked(dev: Dev) -> Asked:
-    """Tell how often a password was asked for in this test."""
-    before = dev.prompts
-    return lambda: dev.prompts - before
-
-
-@pytest.fixture
-def instance(dev: Dev) -> Iterator[str]:
-    """Give an instance of this test's own, to a developer who may sudo with a password."""
-    dev.sudoers()
-    dev.answer_with(dev.password)
-    yield f"tilt-{next(_NUMBERS)}"
-    eventually(lambda: not helpers())
-
-
-def helpers() -> list[psutil.Process]:
-    """Worker and guardian, and no sudo."""
-    return processes("/usr/bin/python3", "pycache_prefix")
-
-
-def processes(*words: str) -> list[psutil.Process]:
-    """What runs here and begins with the first word and contains the others."""
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            argv = " ".join(process.cmdline())
-            if argv.startswith(words[0]) and all(word in argv for word in words):
-                found.append(process)
-    return found
 
 
 def askpass(dev: Dev, body: str) -> None:
     """Replace the program that sudo asks."""
     dev.write(dev.askpass, f"#!/bin/sh\n{body}\n", mode=0o755)
-
-
-def paste(dev: Dev, message: str) -> "subprocess.Popen[str]":
-    """Do what the message says, in a terminal of its own: its last line is sudo's."""
-    line = message.splitlines()[-1].replace("sudo -- ", "sudo -S -- ")
-    assert line.startswith("/usr/bin/sudo -S -- /usr/bin/python3 ")
-    process = popen(dev, "sh", "-c", line)
-    assert process.stdin is not None
-    process.stdin.write(dev.password + "\n")
-    process.stdin.flush()
-    return process
 
 
 @pytest.mark.parametrize("pty", [True, False], ids=["use_pty", "no pty"])

@@ -54,7 +54,7 @@ def test_a_fault_of_the_machine_comes_before_everything() -> None:
 
 
 def test_prompting_names_the_program_that_asks_and_the_way_round_it() -> None:
-    problem = advice.prompting(HERE, sudo_askpass.WAY)
+    problem = advice.prompting(HERE, sudo_askpass.WAY, "/bin/ask")
     assert problem.reason is Reason.WAITING_FOR_AUTHORIZATION
     for part in ("sudo -A", "/bin/ask", AUTHORIZE):
         assert part in problem.message
@@ -85,7 +85,7 @@ def test_an_installed_helper_that_is_not_used_is_named_wherever_a_person_is_told
     here = dataclasses.replace(HERE, outdated="It is of another version.")
     for problem in (
         advice.waiting(here, [SILENT, NO_ASKPASS]),
-        advice.prompting(here, sudo_askpass.WAY),
+        advice.prompting(here, sudo_askpass.WAY, "/bin/ask"),
         advice.denied(here, WRONG),
     ):
         assert problem.message.startswith("It is of another version. ")

@@ -88,6 +88,8 @@ async def test_a_look_finds_what_the_ways_need(askpass: Path) -> None:
     here = await look("tilt-1", {"SUDO_ASKPASS": str(askpass)})
     assert (here.interpreter, here.fault) == (INTERPRETERS[0], "")
     assert (here.askpass, here.askpass_fault) == (str(askpass), "")
+    assert str(here.flavour).startswith("sudo")
+    assert here.flavour.version
     assert here.uid == ME
     assert here.authorize[1:] == ("authorize", "--instance", "tilt-1")
     assert here.authorize[0].startswith("/")
@@ -116,6 +118,18 @@ async def test_an_installed_copy_is_what_every_way_runs(
     assert said in here.outdated
     assert bool(said) == bool(here.outdated)
     assert here.authorize[-1] == "/u/kubefwd", "which kubefwd is meant is said as it was found"
+
+
+async def test_a_dialog_is_found_on_path_if_it_may_see_a_password(tmp_path: Path) -> None:
+    program = tmp_path / "zenity"
+    program.touch(0o755)
+    environ = {"DISPLAY": "localhost:1", "PATH": str(tmp_path)}
+    here = await look("tilt-1", environ)
+    assert (here.dialog, here.dialog_fault) == (str(program), "")
+    program.chmod(0o777)
+    here = await look("tilt-1", environ)
+    assert here.dialog == ""
+    assert "none of ssh-askpass" in here.dialog_fault
 
 
 def test_the_root_folder_is_the_program_that_root_runs() -> None:

@@ -8,10 +8,11 @@ from kubefwd_operator.privileged.surroundings import Surroundings
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """A program to start; the helper that it becomes connects back."""
+    """A program to start; the helper that it becomes connects back. `through` shows the dialog."""
 
     argv: tuple[str, ...]
     environ: Mapping[str, str]
+    through: str = ""
 
 
 @dataclass(frozen=True, slots=True)
