@@ -21,6 +21,7 @@ from kubefwd_operator.core.model import (
 )
 from kubefwd_operator.engines.select import select
 from kubefwd_operator.privileged.authority import Authority
+from kubefwd_operator.privileged.ways import chosen
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ class Parts:
             linger=setup.settings.linger,
             environ=setup.environ,
             changed=self._wake_engine,
+            ways=chosen(setup.settings.root),
             kubefwd=setup.kubefwd if isinstance(setup.kubefwd, PinnedKubefwd) else None,
         )
         built_on = (setup.kubefwd, self._catalog, self._authority, changed)

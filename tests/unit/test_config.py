@@ -6,7 +6,7 @@ import pytest
 
 from kubefwd_operator import config
 from kubefwd_operator.core.errors import SettingsError
-from kubefwd_operator.core.settings import EngineChoice, Settings
+from kubefwd_operator.core.settings import EngineChoice, RootChoice, Settings
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -22,13 +22,23 @@ def test_every_argument_is_read() -> None:
         "KUBEFWD_OPERATOR_EXCLUDE": "c",
         "KUBEFWD_OPERATOR_ENGINE": "kubefwd",
         "KUBEFWD_OPERATOR_KUBEFWD": "/opt/kubefwd",
+        "KUBEFWD_OPERATOR_ROOT": "terminal",
         "KUBEFWD_OPERATOR_LINGER": "0",
         "KUBEFWD_OPERATOR_BARE_NAMES": "false",
         "KUBEFWD_OPERATOR_ALLOW_OTHER_USERS": "true",
         "KUBEFWD_OPERATOR_INSTANCE": "mine",
     }
-    engine = (EngineChoice.KUBEFWD, "/opt/kubefwd")
-    expected = Settings(("a", "b"), frozenset("c"), *engine, 0, False, True, "mine")
+    expected = Settings(
+        namespaces=("a", "b"),
+        exclude=frozenset("c"),
+        engine=EngineChoice.KUBEFWD,
+        kubefwd="/opt/kubefwd",
+        root=RootChoice.TERMINAL,
+        linger=0,
+        bare_names=False,
+        allow_other_users=True,
+        instance="mine",
+    )
     assert config.load(env).settings == expected
     assert config.load(env).environ == env
 

@@ -10,14 +10,14 @@ import pytest
 from kubefwd_operator import parts as module
 from kubefwd_operator.config import Config
 from kubefwd_operator.core.model import Desired, PinnedKubefwd
-from kubefwd_operator.core.settings import Settings
+from kubefwd_operator.core.settings import RootChoice, Settings
 from kubefwd_operator.parts import ENGINE_SECONDS, OTHER_SECONDS, Parts
 from kubefwd_operator.tilt.session import TiltLocation
 
 WISH = Desired(generation=1)
 PINNED = PinnedKubefwd("/opt/kubefwd", "0" * 64)
 SETUP = Config(
-    Settings(instance="tilt-1", linger=7, allow_other_users=True),
+    Settings(root=RootChoice.TERMINAL, instance="tilt-1", linger=7, allow_other_users=True),
     TiltLocation(()),
     Path("/c"),
     {"A": "b"},
@@ -88,7 +88,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 def test_the_authority_gets_instance_linger_and_the_developers_environment(world: World) -> None:
     told = {"instance": "tilt-1", "linger": 7, "environ": {"A": "b"}}
-    assert world.told == {**told, "kubefwd": PINNED}
+    assert world.told == {**told, "kubefwd": PINNED, "ways": ()}
 
 
 def test_everybody_is_started_and_told_and_shown_in_order(world: World) -> None:

@@ -33,6 +33,20 @@ class EngineChoice(StrEnum):
     NATIVE = "native"
 
 
+class RootChoice(StrEnum):
+    """How to become root. `auto` tries what works here; each other one forces one way."""
+
+    AUTO = "auto"
+    SUDO = "sudo"
+    """`sudo -n`: without a question, or not at all."""
+    ASKPASS = "askpass"
+    DIALOG = "dialog"
+    OSASCRIPT = "osascript"
+    PKEXEC = "pkexec"
+    TERMINAL = "terminal"
+    """Nothing is tried: a line is printed, to be run in a terminal."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What the developer asked for.
@@ -45,6 +59,7 @@ class Settings:
     exclude: frozenset[str] = frozenset()
     engine: EngineChoice = EngineChoice.AUTO
     kubefwd: str = ""
+    root: RootChoice = RootChoice.AUTO
     linger: int = 30
     bare_names: bool = True
     allow_other_users: bool = False
@@ -58,6 +73,7 @@ ARGUMENTS = (
     "exclude",
     "engine",
     "kubefwd",
+    "root",
     "linger",
     "bare_names",
     "allow_other_users",
@@ -78,6 +94,7 @@ def parse(raw: Mapping[str, str]) -> Settings:
         exclude=frozenset(reader.namespaces("exclude")),
         engine=reader.read("engine", _engine, _DEFAULT.engine),
         kubefwd=reader.read("kubefwd", _absolute, _DEFAULT.kubefwd),
+        root=reader.read("root", _root, _DEFAULT.root),
         linger=reader.read("linger", _linger, _DEFAULT.linger),
         bare_names=reader.read("bare_names", _boolean, _DEFAULT.bare_names),
         allow_other_users=reader.read("allow_other_users", _boolean, _DEFAULT.allow_other_users),
@@ -127,6 +144,13 @@ def _engine(text: str) -> EngineChoice:
     if text not in list(EngineChoice):
         raise ValueError(f"'{text}' is not an engine: use 'auto', 'kubefwd' or 'native'")
     return EngineChoice(text)
+
+
+def _root(text: str) -> RootChoice:
+    if text not in list(RootChoice):
+        *most, last = (f"'{choice}'" for choice in RootChoice)
+        raise ValueError(f"'{text}' is no way to root: use {', '.join(most)} or {last}")
+    return RootChoice(text)
 
 
 def _absolute(text: str) -> str:

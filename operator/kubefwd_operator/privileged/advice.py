@@ -43,10 +43,11 @@ def waiting(here: Surroundings, refusals: Sequence[Refusal]) -> Problem:
         for refusal in refusals
         if refusal.launched or refusal.way.asks
     ]
+    why = f"nobody could be asked ({'; '.join(told)})" if told else "nobody is to be asked"
     return Problem(
         Reason.WAITING_FOR_AUTHORIZATION,
         f"{_note(here)}Root is needed once, to open ports on 127.18.0.0/15 and to write names into "
-        f"/etc/hosts, and nobody could be asked ({'; '.join(told)}). Please {remedy(here)}",
+        f"/etc/hosts, and {why}. Please {remedy(here)}",
     )
 
 
@@ -66,6 +67,12 @@ def denied(here: Surroundings, refusal: Refusal) -> Problem:
         f"{_note(here)}{refusal.way.name} did not give root ({refusal.said}). Nothing is asked "
         f"again by itself: click Authorize or Refresh to be asked once more, or {remedy(here)}",
     )
+
+
+def order(ways: Sequence[Way]) -> str:
+    """Say what will be tried, in order."""
+    names = [way.name for way in ways] + ["a line to paste into a terminal"]
+    return f"Ways to root, in the order in which they are tried: {', '.join(names)}."
 
 
 def welcomed(name: str, way: Way | None) -> str:

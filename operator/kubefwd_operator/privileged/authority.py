@@ -93,6 +93,7 @@ class Authority:
 
     def start(self) -> None:
         """Listen, and become root by whatever way works."""
+        self._log.info("%s", advice.order(self._ways))
         for run in (self._welcome, self._watch):
             _ = self._spawn(run)
         self._act(Action.OPEN)

@@ -38,6 +38,10 @@ class Desktop:
     fault: str = ""
 
 
+SOME = Desktop()
+"""One of which nothing is known: a dialog would be seen there."""
+
+
 def judge(environ: Mapping[str, str], platform: str, release: str, *, at_console: bool) -> Desktop:
     """Judge by environment, platform, the kernel's release and (macOS) who has the console."""
     ssh = bool(environ.get("SSH_CONNECTION") or environ.get("SSH_TTY"))

@@ -15,9 +15,11 @@ from pathlib import Path
 
 from kubefwd_operator.core.model import PinnedKubefwd
 from kubefwd_operator.installer import judge_owner
-from kubefwd_operator.privileged import desktop, installed, trust
+from kubefwd_operator.privileged import desktop as desktops
 from kubefwd_operator.privileged import flavour as flavours
+from kubefwd_operator.privileged import installed, trust
 from kubefwd_operator.privileged.command import command
+from kubefwd_operator.privileged.desktop import Desktop
 from kubefwd_operator.privileged.flavour import Flavour
 from kubefwd_operator.privileged.process import Child
 
@@ -41,6 +43,7 @@ class Surroundings:
     `interpreter` and `sudo` are empty when there is none that root may run; `fault` then says why
     no way at all can work. `askpass` (the developer's) and `dialog` (found here, and asked through
     `adapter`) are empty when there is none to use, and `askpass_fault` and `dialog_fault` say why.
+    `osascript` and `pkexec` are empty like `sudo`.
     `authorize` is the CLI's command line, `typed` into any terminal by a person. `kubefwd` is
     the one that root may run, None with the native engine.
     """
@@ -57,6 +60,9 @@ class Surroundings:
     dialog: str = ""
     dialog_fault: str = ""
     adapter: str = ADAPTER
+    desktop: Desktop = desktops.SOME
+    osascript: str = ""
+    pkexec: str = ""
     flavour: Flavour = flavours.UNKNOWN
     fault: str = ""
     kubefwd: PinnedKubefwd | None = None
@@ -76,7 +82,8 @@ async def look(
     copy = await asyncio.to_thread(installed.find, ROOT_FOLDER)
     askpass = environ.get("SUDO_ASKPASS", "")
     askpass_fault = trust.judge_askpass(askpass, os.geteuid(), os.getgid())
-    dialog, dialog_fault = _dialog(environ)
+    desktop = _desktop(environ)
+    dialog, dialog_fault = _dialog(desktop, environ)
     return Surroundings(
         instance=instance,
         uid=os.geteuid(),
@@ -89,6 +96,9 @@ async def look(
         askpass_fault=askpass_fault,
         dialog=dialog,
         dialog_fault=dialog_fault,
+        desktop=desktop,
+        osascript=trust.roots_program(trust.OSASCRIPTS),
+        pkexec=trust.roots_program(trust.PKEXECS),
         flavour=await _flavour(sudo),
         fault=fault,
         kubefwd=copy.instead_of(kubefwd),
@@ -101,18 +111,21 @@ def _authorize(instance: str, kubefwd: PinnedKubefwd | None) -> tuple[str, ...]:
     return (f"{sys.prefix}/bin/kubefwd-operator", "authorize", "--instance", instance, *pin)
 
 
-def _dialog(environ: Mapping[str, str]) -> tuple[str, str]:
-    console, uid = Path("/dev/console"), os.geteuid()
-    at_console = console.exists() and console.stat().st_uid == uid
-    here = desktop.judge(environ, sys.platform, os.uname().release, at_console=at_console)
-    if fault := trust.judge_asker(ADAPTER, uid, os.getgid()):
+def _desktop(environ: Mapping[str, str]) -> Desktop:
+    console = Path("/dev/console")
+    at_console = console.exists() and console.stat().st_uid == os.geteuid()
+    return desktops.judge(environ, sys.platform, os.uname().release, at_console=at_console)
+
+
+def _dialog(here: Desktop, environ: Mapping[str, str]) -> tuple[str, str]:
+    if fault := trust.judge_asker(ADAPTER, os.geteuid(), os.getgid()):
         return "", f"{ADAPTER} {fault}"
-    return desktop.dialog(here, lambda name: _find_dialog(name, environ.get("PATH", "")))
+    return desktops.dialog(here, lambda name: _find_dialog(name, environ.get("PATH", "")))
 
 
 def _find_dialog(name: str, path: str) -> str:
     """Find it on PATH, or where distributions keep it; only what may see a password."""
-    places = (shutil.which(name, path=path) or "", *desktop.ASIDE.get(name, ()))
+    places = (shutil.which(name, path=path) or "", *desktops.ASIDE.get(name, ()))
     uid, gid = os.geteuid(), os.getgid()
     return next((one for one in places if not trust.judge_asker(one, uid, gid)), "")
 

@@ -16,7 +16,7 @@ from kubefwd_operator.installer import judge_owner, on_the_way
 SUDOS = ("/usr/bin/sudo", "/run/wrappers/bin/sudo", "/usr/local/bin/sudo")
 """Where a system keeps sudo; the second is NixOS, the third a sudo that was built."""
 
-OSASCRIPTS = ("/usr/bin/osascript",)
+OSASCRIPTS: tuple[str, ...] = ("/usr/bin/osascript",)
 PKEXECS = ("/usr/bin/pkexec", "/run/wrappers/bin/pkexec")
 
 

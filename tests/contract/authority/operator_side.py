@@ -1,7 +1,7 @@
 """An operator in miniature: one Authority, told by lines on stdin, telling by JSON on stdout.
 
-Run as the throw-away user. Commands: `refresh`, `listen IP PORT`, `hosts IP SERVICE NAMESPACE`,
-`close`. What is listened on answers "hello" to whoever connects.
+Run as the throw-away user. LAB_ROOT is the setting `root`. Commands: `refresh`, `listen IP PORT`,
+`hosts IP SERVICE NAMESPACE`, `close`. What is listened on answers "hello" to whoever connects.
 """
 
 import asyncio
@@ -14,7 +14,10 @@ import uvloop
 
 from kubefwd_operator.core.model import Desired
 from kubefwd_operator.core.names import HostsEntry
+from kubefwd_operator.core.settings import RootChoice
+from kubefwd_operator.privileged import trust
 from kubefwd_operator.privileged.authority import Authority
+from kubefwd_operator.privileged.ways import chosen
 
 
 def tell(**what: object) -> None:
@@ -32,7 +35,11 @@ class Operator:
         self.generation = 1
         self.servers: list[asyncio.Server] = []
         self.authority = Authority(
-            instance=instance, linger=linger, environ=os.environ, changed=self.changed
+            instance=instance,
+            linger=linger,
+            environ=os.environ,
+            changed=self.changed,
+            ways=chosen(RootChoice(os.environ.get("LAB_ROOT", "auto"))),
         )
 
     def changed(self) -> None:
@@ -86,5 +93,7 @@ async def main(instance: str, linger: int) -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.DEBUG, handlers=[Tell()])
+    # Where a macOS has its own; no Linux has one to put a stand-in over.
+    trust.OSASCRIPTS = (*trust.OSASCRIPTS, "/run/lab/osascript")
     run = uvloop.run if "uvloop" in sys.argv else asyncio.run
     run(main(sys.argv[1], int(sys.argv[2])))

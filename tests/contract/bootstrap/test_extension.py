@@ -15,7 +15,7 @@ from tests.lab.proc import alive, wait_for
 
 from kubefwd_operator.config import PREFIX
 from kubefwd_operator.core.errors import SettingsError
-from kubefwd_operator.core.settings import Settings, parse
+from kubefwd_operator.core.settings import RootChoice, Settings, parse
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(300)]
 
@@ -98,6 +98,10 @@ class TestArguments:
             pytest.param(["--namespaces=" + "a" * 63], "NAMESPACES", "a" * 63, id="longest name"),
             pytest.param(["--exclude=kube-system"], "EXCLUDE", "kube-system", id="exclude"),
             pytest.param(["--engine=native"], "ENGINE", "native", id="native"),
+            *(
+                pytest.param([f"--root={way}"], "ROOT", way.value, id=f"root {way}")
+                for way in RootChoice
+            ),
             pytest.param(["--linger=0"], "LINGER", "0", id="no linger"),
             pytest.param(["--linger=300"], "LINGER", "300", id="longest linger"),
             pytest.param(["--bare_names=False"], "BARE_NAMES", "false", id="no bare names"),
@@ -131,6 +135,7 @@ class TestArguments:
         (["--kubefwd=bin/kubefwd"], "kubefwd", "'bin/kubefwd' is not an absolute path"),
         (["--kubefwd=/k", "--engine=native"], "kubefwd", "a path is given, but engine is 'native'"),
         (["--engine=fast"], "engine", "'fast' is not an engine"),
+        (["--root=su"], "root", "'su' is no way to root: use 'auto', "),
         (["--linger=301"], "linger", "'301' is not a whole number of seconds"),
         (["--linger=-1"], "linger", "'-1' is not a whole number of seconds"),
         (["--linger=soon"], "linger", "'soon' is not a whole number of seconds"),

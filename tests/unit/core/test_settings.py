@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubefwd_operator.core.errors import SettingsError
-from kubefwd_operator.core.settings import ARGUMENTS, EngineChoice, Settings, parse
+from kubefwd_operator.core.settings import ARGUMENTS, EngineChoice, RootChoice, Settings, parse
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,10 @@ from kubefwd_operator.core.settings import ARGUMENTS, EngineChoice, Settings, pa
             {"namespaces": "a" * 63}, Settings(namespaces=("a" * 63,)), id="63 characters"
         ),
         pytest.param({"exclude": "x y"}, Settings(exclude=frozenset("xy")), id="exclude"),
+        *(
+            pytest.param({"root": way.value}, Settings(root=way), id=f"root {way}")
+            for way in RootChoice
+        ),
         pytest.param({"engine": "auto"}, Settings(engine=EngineChoice.AUTO), id="engine auto"),
         pytest.param(
             {"engine": "native"}, Settings(engine=EngineChoice.NATIVE), id="engine native"
@@ -81,6 +85,7 @@ def test_good_arguments_become_settings(raw: dict[str, str], expected: Settings)
             {"engine": "ssh"}, "engine: 'ssh' is not an engine", "use 'auto'", id="unknown engine"
         ),
         pytest.param({"engine": "Auto"}, "'Auto'", "use 'auto'", id="engine in capitals"),
+        pytest.param({"root": "su"}, "root: 'su' is no way to root", "or 'terminal'", id="su"),
         pytest.param({"linger": "301"}, "linger: '301'", "0 to 300", id="linger too long"),
         pytest.param({"linger": "-1"}, "'-1'", "0 to 300", id="linger negative"),
         pytest.param({"linger": "1.5"}, "'1.5'", "whole number", id="linger fraction"),
@@ -116,6 +121,7 @@ def test_every_bad_argument_is_listed_at_once() -> None:
         "namespaces": "A,ok,ok,also_bad",
         "exclude": "ok",
         "engine": "ssh",
+        "root": "su",
         "linger": "x",
         "bare_names": "x",
         "allow_other_users": "x",
@@ -130,6 +136,7 @@ def test_every_bad_argument_is_listed_at_once() -> None:
         "namespaces",
         "namespaces",
         "engine",
+        "root",
         "linger",
         "bare_names",
         "allow_other_users",

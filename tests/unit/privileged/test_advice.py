@@ -9,7 +9,7 @@ from kubefwd_operator.privileged import advice
 from kubefwd_operator.privileged.answers import Answer
 from kubefwd_operator.privileged.attempts import Refusal
 from kubefwd_operator.privileged.command import command, sudo, typed
-from kubefwd_operator.privileged.ways import already_root, sudo_askpass, sudo_silent
+from kubefwd_operator.privileged.ways import ALL, already_root, sudo_askpass, sudo_silent
 
 AUTHORIZE = "/venv/bin/kubefwd-operator authorize --instance tilt-1"
 SUDO = typed(sudo("/usr/bin/sudo", HELPER))
@@ -26,6 +26,19 @@ def test_waiting_names_what_stood_in_the_way_and_both_lines_each_on_its_own() ->
     assert "(sudo -n: sudo: a password is required; SUDO_ASKPASS is not set)" in told[0]
     assert AUTHORIZE in told
     assert SUDO in told
+
+
+def test_a_terminal_that_was_chosen_is_no_failure() -> None:
+    problem = advice.refused(HERE, [])
+    assert problem.reason is Reason.WAITING_FOR_AUTHORIZATION
+    assert "nobody is to be asked. Please run this" in problem.message
+
+
+def test_the_order_of_the_ways_is_told() -> None:
+    assert advice.order(ALL) == (
+        "Ways to root, in the order in which they are tried: already root, sudo -n, sudo -A, "
+        "sudo dialog, osascript, pkexec, a line to paste into a terminal."
+    )
 
 
 def test_without_sudo_the_line_is_one_for_root_and_names_the_uid() -> None:
