@@ -236,6 +236,13 @@ def test_without_an_operator_it_ends_and_says_so(machine: Machine) -> None:
     assert b"No operator listens for 0.tilt-10350" in complaint
 
 
+def test_an_operator_that_does_not_greet_it_is_left(machine: Machine) -> None:
+    _ = machine.operator()
+    process = machine.start(patience=0.3, silence=600)
+    process.communicate(timeout=30)
+    assert process.returncode == 1
+
+
 def test_it_waits_for_an_operator_that_is_not_there_yet(machine: Machine) -> None:
     machine.start()
     eventually((machine.state / "leases").exists)

@@ -132,9 +132,9 @@ class Worker:
     def _serve(self, sock: socket.socket, session: Session) -> None:
         """Answer lines until either side ends the connection or the operator falls silent."""
         sock.settimeout(self._paths.silence)
-        buffer, heard = b"", time.monotonic()
+        buffer, heard, limit = b"", time.monotonic(), self._paths.patience  # until it is greeted
         with contextlib.suppress(OSError):  # the operator is gone in the middle of an answer
-            while (left := heard + self._paths.silence - time.monotonic()) > 0:
+            while (left := heard + limit - time.monotonic()) > 0:
                 ready = self._wait(left, sock)
                 for event in self._kubefwd.events():
                     protocol.send(sock, event, None)
@@ -146,7 +146,7 @@ class Worker:
                     lines.append(buffer)
                 for line in lines:
                     protocol.send(sock, *session.answer(line))
-                    heard = time.monotonic()
+                    heard, limit = time.monotonic(), self._paths.silence
                     if session.closed:
                         return
                 if not data:
