@@ -5,9 +5,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.lab.eventual import eventually
 from tests.lab.forwarding import is_ready, namespaces_of, wait_answer, wait_false
 from tests.lab.tilt import Tilt
 from tests.lab.user import Dev
+
+from kubefwd_operator.core.clicks import AUTHORIZE_BUTTON
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +53,31 @@ def test_a_wrong_password_is_not_asked_for_again_until_refresh(
     wait_answer("web.storefront", "ledger.billing")
     assert dev.prompts == asked + 1
     tilt.wait_status(is_ready)
+
+
+def has_button(tilt: Tilt) -> bool:
+    return any(button["metadata"]["name"] == AUTHORIZE_BUTTON for button in tilt.list("uibuttons"))
+
+
+def test_a_dialog_that_was_cancelled_is_shown_again_by_a_button_that_comes_and_goes(
+    start: Callable[..., Tilt], dev: Dev
+) -> None:
+    folder = dev.mkdir(".lab/dialogs")
+    dev.write(folder / "zenity", "#!/bin/sh\nexit 1\n", mode=0o755)
+    path = f"{folder}:{dev.environment['PATH']}"
+    tilt = start(env={"SUDO_ASKPASS": "", "DISPLAY": ":77", "PATH": path})
+    message = wait_false(tilt, "HelperReady", "AuthorizationDenied")
+    assert "sudo dialog did not give root" in message
+    assert tilt.status()["state"] == "AuthorizationDenied"
+    eventually(lambda: has_button(tilt))
+
+    answer = f"#!/bin/sh\necho '{dev.password}'\n"
+    dev.write(folder / "zenity", answer, mode=0o755)
+    tilt.click(AUTHORIZE_BUTTON)
+    wait_answer("web.storefront", "ledger.billing")
+    status = tilt.wait_status(is_ready)
+    assert status["authorization"]["way"] == "sudo dialog"
+    eventually(lambda: not has_button(tilt))
 
 
 def test_without_askpass_the_line_to_paste_is_told_and_works(
