@@ -9,7 +9,7 @@ import asyncio
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,9 +43,9 @@ class Surroundings:
     `interpreter` and `sudo` are empty when there is none that root may run; `fault` then says why
     no way at all can work. `askpass` (the developer's) and `dialog` (found here, and asked through
     `adapter`) are empty when there is none to use, and `askpass_fault` and `dialog_fault` say why.
-    `osascript` and `pkexec` are empty like `sudo`.
-    `authorize` is the CLI's command line, `typed` into any terminal by a person. `kubefwd` is
-    the one that root may run, None with the native engine.
+    `osascript` and `pkexec` are empty like `sudo`. `authorize` is the CLI's command line, `typed`
+    into any terminal by a person. `kubefwd` is the one that root may run, None with the native
+    engine.
     """
 
     instance: str
@@ -133,7 +133,7 @@ def _find_dialog(name: str, path: str) -> str:
 async def _flavour(sudo: str) -> Flavour:
     said: list[str] = []
     if sudo:
-        _ = await Child((sudo, "--version"), {"LC_ALL": "C"}, said.append).ended()
+        _ = await _code(sudo, "--version", heard=said.append)
     return flavours.read(said)
 
 
@@ -166,8 +166,8 @@ async def _runs(path: str) -> str:
     return ""
 
 
-async def _code(*argv: str) -> int:
+async def _code(*argv: str, heard: Callable[[str], None] = lambda _: None) -> int:
     try:
-        return await Child(argv, {}, lambda _: None).ended()
+        return await Child(argv, {}, heard).ended()
     except OSError:
         return 127
