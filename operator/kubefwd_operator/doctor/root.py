@@ -17,7 +17,7 @@ from kubefwd_operator.engines.kubefwd.find import find
 from kubefwd_operator.installer import PLACE
 from kubefwd_operator.privileged import advice, surroundings
 from kubefwd_operator.privileged.surroundings import Surroundings
-from kubefwd_operator.privileged.ways import ALL, Launch, Obstacle, Way
+from kubefwd_operator.privileged.ways import ALL, Launch, Obstacle, Way, chosen
 
 _LIST = ("-n", "-k", "-l")
 _ENTRY = re.compile(r"\s+\((?P<runas>[^)]*)\)\s+(?P<rest>.+)")
@@ -94,7 +94,8 @@ async def way(case: Case) -> list[Finding]:
     if here.sudo and here.uid != 0:
         said = await run([here.sudo, *_LIST], case.environ)
         silent = said.code == 0 and without_password(said.text, here.helper())
-    return judge_ways(Facts(here, silent, _given(case.status or {})))
+    given = _given(case.status or {})
+    return judge_ways(Facts(here, silent, given, chosen(case.settings.root)))
 
 
 def _given(status: Mapping[str, object]) -> str:
@@ -139,7 +140,7 @@ def judge_ways(facts: Facts) -> list[Finding]:
         if isinstance(plan, Launch) and _works(one, plan, facts):
             return [ok(_welcome(one, here))]
         obstacles.append(_obstacle(one, plan))
-    why = "; ".join(obstacles)
+    why = "; ".join(obstacles) or "the argument root is 'terminal'"
     fix = _sentence(advice.remedy(here))
     if here.sudo:
         start = (

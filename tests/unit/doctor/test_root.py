@@ -6,6 +6,7 @@ import pytest
 from tests.unit.doctor.kit import FAIL, HERE, OK, WARN, told
 
 from kubefwd_operator.core.model import PinnedKubefwd
+from kubefwd_operator.core.settings import RootChoice
 from kubefwd_operator.doctor import root
 from kubefwd_operator.doctor.finding import Level
 from kubefwd_operator.doctor.root import Facts, without_password
@@ -14,6 +15,7 @@ from kubefwd_operator.installer import PLACE
 from kubefwd_operator.privileged import installed
 from kubefwd_operator.privileged.sudoers import line
 from kubefwd_operator.privileged.surroundings import Surroundings
+from kubefwd_operator.privileged.ways import chosen
 
 ARGV = HERE.helper()
 FAULT = "The helper needs the system's own Python 3.9 or newer: none. Install it with: x"
@@ -35,6 +37,12 @@ FAULT = "The helper needs the system's own Python 3.9 or newer: none. Install it
         pytest.param(Facts(HERE), WARN,
                      ["sudo -n would need a password; SUDO_ASKPASS is not set",
                       "Set SUDO_ASKPASS", "\n/bin/op authorize"], id="a line to paste"),
+        pytest.param(Facts(replace(HERE, dialog="/bin/zenity")), OK, ["password (sudo dialog)"],
+                     id="a dialog that is found"),
+        pytest.param(Facts(replace(HERE, sudo="", pkexec="/bin/pkexec")), OK, ["(pkexec)"],
+                     id="no sudo, but polkit"),
+        pytest.param(Facts(replace(HERE, askpass="/a"), ways=chosen(RootChoice.TERMINAL)), WARN,
+                     ["root is 'terminal'", "\n/bin/op authorize"], id="a terminal is wanted"),
         pytest.param(Facts(replace(HERE, sudo="")), FAIL,
                      ["no way to root", "sudo is not installed",
                       ("/usr/bin/python3 -I -S -B -X pycache_prefix=/dev/null /r "
