@@ -14,17 +14,16 @@ pytestmark = [pytest.mark.contract, pytest.mark.isolated]
 
 
 class Terminal:
-    """A shell of the developer's in tmux."""
+    """A shell of the developer's in a tmux of its own: one that ends takes no more sessions."""
 
-    def __init__(self, dev: Dev) -> None:
+    def __init__(self, dev: Dev, name: str) -> None:
         self._dev = dev
+        self._socket = dev.mkdir(".lab") / f"tmux-{name}"
         self._tmux("-f", "/dev/null", "new-session", "-d", "-x", "400", "-y", "50", "/bin/sh")
 
     def _tmux(self, *words: str, check: bool = True) -> str:
-        socket = str(self._dev.mkdir(".lab") / "tmux")
-        return self._dev.run(
-            "tmux", "-S", socket, *words, env={"TERM": "xterm"}, check=check
-        ).stdout
+        argv = ("tmux", "-S", self._socket, *words)
+        return self._dev.run(*argv, env={"TERM": "xterm"}, check=check).stdout
 
     def type(self, text: str) -> None:
         self._tmux("send-keys", "-l", text)
@@ -39,10 +38,10 @@ class Terminal:
 
 
 @pytest.fixture
-def terminal(dev: Dev) -> Iterator[Terminal]:
+def terminal(dev: Dev, instance: str) -> Iterator[Terminal]:
     if shutil.which("tmux") is None:
         pytest.skip("tmux is not installed, so the line was not typed into a real terminal")
-    one = Terminal(dev)
+    one = Terminal(dev, instance)
     yield one
     one.close()
 
