@@ -1,13 +1,15 @@
 """An operator in miniature: one Authority, told by lines on stdin, telling by JSON on stdout.
 
 Run as the throw-away user. LAB_ROOT is the setting `root`. Commands: `refresh`, `listen IP PORT`,
-`hosts IP SERVICE NAMESPACE`, `close`. What is listened on answers "hello" to whoever connects.
+`hosts IP SERVICE NAMESPACE`, `close`; SIGTERM is one too, as for Kopf. What is listened on answers
+"hello" to whoever connects.
 """
 
 import asyncio
 import json
 import logging
 import os
+import signal
 import sys
 
 import uvloop
@@ -44,6 +46,9 @@ class Operator:
 
     def changed(self) -> None:
         seen = self.authority.seen()
+        if self.authority.helper is None:  # it has shut down what it handed over
+            for server in self.servers:
+                server.close()
         tell(
             state=seen.state,
             reason=seen.problem.reason if seen.problem else "",
@@ -76,9 +81,9 @@ class Operator:
         self.authority.start()
         self.authority.want(Desired(generation=self.generation))
         reader = asyncio.StreamReader()
-        await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
-        )
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, reader.feed_eof)
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
         async for line in reader:
             if line.split() == [b"close"]:
                 break

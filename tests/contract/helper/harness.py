@@ -172,15 +172,23 @@ class Machine:
         *more: str,
         uid: int = 0,
         private: float = True,
+        crash: str = "",
         **limits: float,
     ) -> subprocess.Popen[bytes]:
-        """Start a helper of that user and instance. `private`: mount namespaces exist."""
+        """Start a helper of that user and instance.
+
+        `private`: mount namespaces exist. `crash`: where crash.py kills it in a hosts write.
+        """
         places = {"hosts": self.hosts, "state": self.state, "run_user": self.run_user}
         paths = json.dumps({key: str(path) for key, path in places.items()} | limits)
         arguments = ["--instance", instance, "--uid", str(uid), *more]
+        script = Path(__file__).with_name("crash.py" if crash else "start.py")
+        environment = ({} if private else {"NOT_PRIVATE": "1"}) | (
+            {"CRASH": crash} if crash else {}
+        )
         process = subprocess.Popen(
-            [*PYTHON, str(Path(__file__).with_name("start.py")), str(ROOT), paths, *arguments],
-            env={} if private else {"NOT_PRIVATE": "1"},
+            [*PYTHON, str(script), str(ROOT), paths, *arguments],
+            env=environment,
             stderr=subprocess.PIPE,
         )
         self.processes.append(process)
