@@ -9,6 +9,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,6 +42,12 @@ def _mounted(mounted: bool) -> Iterator[None]:
             subprocess.run(["umount", HOSTS], check=True)
 
 
+@pytest.fixture
+def folder() -> Path:
+    """A place with a short path, since a socket's has at most 108 bytes."""
+    return Path(tempfile.mkdtemp(dir="/run"))
+
+
 def _kind(before: bytes) -> str:
     now = HOSTS.read_bytes()
     ours = b"web.shop" in now and now.endswith(before)
@@ -50,10 +57,10 @@ def _kind(before: bytes) -> str:
 @pytest.mark.parametrize("step, mounted, there", STEPS)
 @pytest.mark.parametrize("survived", [True, False], ids=["by the survivor", "at the next start"])
 def test_a_crash_in_a_write_is_repaired(
-    tmp_path: Path, step: str, mounted: bool, there: str, survived: bool
+    folder: Path, step: str, mounted: bool, there: str, survived: bool
 ) -> None:
     with _mounted(mounted):
-        machine = Machine(tmp_path, HOSTS)
+        machine = Machine(folder, HOSTS)
         try:
             _crash_and_repair(machine, step, there, survived)
         finally:
@@ -87,8 +94,8 @@ def _crash_and_repair(machine: Machine, step: str, there: str, survived: bool) -
     assert list((machine.state / "leases").iterdir()) == []
 
 
-def test_a_read_only_file_is_told_and_nothing_is_changed(tmp_path: Path) -> None:
-    machine = Machine(tmp_path, HOSTS)
+def test_a_read_only_file_is_told_and_nothing_is_changed(folder: Path) -> None:
+    machine = Machine(folder, HOSTS)
     before, info = HOSTS.read_bytes(), HOSTS.stat()
     with _mounted(mounted=True):
         subprocess.run(["mount", "-o", "remount,bind,ro", HOSTS], check=True)

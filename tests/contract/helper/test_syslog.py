@@ -6,6 +6,7 @@ import re
 import socket
 import stat
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +21,7 @@ AUTHPRIV, INFO = 10, 6  # of RFC 3164
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Iterator[socket.socket]:
+def log() -> Iterator[socket.socket]:
     """A daemon's socket, in a /dev that nobody outside this namespace sees."""
     subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=0755", "dev", DEV], check=True)
     try:
@@ -44,10 +45,11 @@ def _lines(daemon: socket.socket) -> list[str]:
 
 
 def test_each_privileged_action_is_one_line_of_authpriv(
-    machine: Machine, log: socket.socket
+    log: socket.socket,
 ) -> None:
-    operator = machine.operator(uid=65534)
-    process = machine.start(uid=65534)
+    machine = Machine(Path(tempfile.mkdtemp(dir="/run")))  # a socket's path is short
+    operator = machine.operator()
+    process = machine.start()
     connection = operator.accept()
     connection.hello(30)
     connection.listen(IP, 8080).close()
@@ -56,13 +58,14 @@ def test_each_privileged_action_is_one_line_of_authpriv(
     assert connection.ask("listen", ip="127.0.0.1", port=80)["error"] == "foreign"
     assert connection.ask("bye") == {"ok": True}
     eventually(lambda: process.poll() is not None)
+    machine.close()
     said = [re.fullmatch(r"<(\d+)>.{15} kubefwd-helper\[(\d+)\]: (.*?)\0?", x) for x in _lines(log)]
     rows = [match.groups() for match in said if match]
     assert [text for _, _, text in rows] == [
-        "65534.tilt-10350: hello linger=30 done",
-        f"65534.tilt-10350: listen ip={IP} port=8080 done",
-        "65534.tilt-10350: hosts entries=1 done",
-        "65534.tilt-10350: bye done",
+        "0.tilt-10350: hello linger=30 done",
+        f"0.tilt-10350: listen ip={IP} port=8080 done",
+        "0.tilt-10350: hosts entries=1 done",
+        "0.tilt-10350: bye done",
     ]
     for priority, pid, _ in rows:
         assert divmod(int(priority), 8) == (AUTHPRIV, INFO)
