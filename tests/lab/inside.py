@@ -165,8 +165,10 @@ def make(place: Place) -> None:
 
 def run(place: Place) -> int:
     """Run the command and reap every orphan until it ends; return its exit code."""
-    # Ctrl-C is for the command. (A handler, not SIG_IGN, which the command would inherit.)
-    signal.signal(signal.SIGINT, lambda *_: None)
+    # Ctrl-C is for the command. (A handler, not SIG_IGN, which the command would inherit, as it
+    # would from `nohup make test`.)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)
     dev: dict[str, Any] = {"user": UID, "group": UID, "extra_groups": [UID]}
     user = dev if place.as_dev else {}
     process = subprocess.Popen(place.command, env=place.env, cwd=place.folder, **user)

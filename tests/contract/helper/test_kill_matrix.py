@@ -39,32 +39,32 @@ CELLS = [
 IGNORED = {("worker", HUP), ("guardian", TERM), ("guardian", HUP)}
 
 
-def _has(pid: int, number: signal.Signals, *rows: str) -> bool:
+def has(pid: int, number: signal.Signals, *rows: str) -> bool:
     """Whether the kernel has this signal in one of a process's sets, as in /proc/PID/status."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     sets = dict(line.split(":\t", 1) for line in lines)
     return any(int(sets[row], 16) >> (number - 1) & 1 for row in rows)
 
 
-def _stopped(pid: int) -> bool:
+def stopped(pid: int) -> bool:
     return "State:\tT" in Path(f"/proc/{pid}/status").read_text()
 
 
 def _strike(victim: str, pid: int, number: signal.Signals, held: bool) -> None:
     """Send the signal, and wait until the process has it: dead, stopped, ignored or waiting."""
     if (victim, number) in IGNORED:  # which the guardian, for one, does soon after its start
-        eventually(lambda: _has(pid, number, "SigIgn"))
+        eventually(lambda: has(pid, number, "SigIgn"))
     elif number == TERM:
-        assert _has(pid, number, "SigCgt")
+        assert has(pid, number, "SigCgt")
     os.kill(pid, number)
     if number == KILL:
         eventually(lambda: gone(pid))
     elif number == STOP:
-        eventually(lambda: _stopped(pid))
+        eventually(lambda: stopped(pid))
     elif (victim, number) in IGNORED:
-        eventually(lambda: not _has(pid, number, "SigPnd", "ShdPnd"))
+        eventually(lambda: not has(pid, number, "SigPnd", "ShdPnd"))
     elif held:
-        assert _has(pid, number, "SigPnd", "ShdPnd")
+        assert has(pid, number, "SigPnd", "ShdPnd")
 
 
 def _answers(served: Served) -> None:
@@ -90,7 +90,7 @@ def test_a_signal_has_the_outcome_of_its_cell(
         served.forward()
     if moment == MOMENTS[2]:
         os.kill(served.worker, STOP)  # so that the signal finds it with the last word unread
-        eventually(lambda: _stopped(served.worker))
+        eventually(lambda: stopped(served.worker))
         served.connection.send("bye")
     _strike(victim, pid, number, held=moment == MOMENTS[2] and victim == "worker")
     if moment == MOMENTS[2] and not (victim == "worker" and number == STOP):
