@@ -4,7 +4,8 @@ GOES ON: as if nothing had happened. ENDS: all is undone and no process is left.
 stays open, since nobody but root may end its sudo; answered, it starts a helper that finds no
 operator and ends. DENIED: told so, and asked again after a Refresh; a sudo that asks keeps TERM and
 HUP back until it is answered. WAITS: nothing happens until it is continued, then what had been due.
-UNDONE: all is undone although it is only stopped (test_sudo.py has how it goes on).
+UNDONE: all is undone although it is only stopped, since silence of 15 s is an end; continued, it
+gets the lingering helper without a question.
 
 tests/contract/helper/test_kill_matrix.py has root's two processes, tests/e2e/kills has Tilt. Helper
 and sudo are the real ones, with use_pty as Debian has it.
@@ -128,11 +129,12 @@ class Scene:
 
 
 @pytest.fixture
-def scene(dev: Dev) -> Iterator[Scene]:
+def scene(dev: Dev, outcome: str) -> Iterator[Scene]:
     dev.sudoers()
     # 137: it was killed, as one who clicks Cancel does.
     askpass(dev, f"sleep 4242 >/dev/null; [ $? = 137 ] || echo '{dev.password}'")
-    with operator(dev, f"tilt-{next(_NUMBERS)}") as one:
+    linger = 60 if outcome == UNDONE else 0
+    with operator(dev, f"tilt-{next(_NUMBERS)}", linger=linger) as one:
         made = Scene(dev, one)
         try:
             yield made
@@ -174,6 +176,9 @@ def _undone(scene: Scene) -> None:
     assert _stopped(scene.operator)
     scene.go_on()
     scene.one.until(state="AuthorizationLost")
+    assert scene.one.until(state="Authorized")["way"] == "lingering helper"
+    assert not scene.dialogs()
+    helpers()[0].kill()
 
 
 @pytest.mark.timeout(300)

@@ -234,25 +234,3 @@ def test_the_newest_operator_wins_and_asks_nobody(dev: Dev, instance: str, asked
             sockets = list(dev.home.rglob("helper.sock"))
             assert len(sockets) == 1, "nobody unlinks a socket that is not its own"
             assert asked() == 1
-
-
-def test_an_operator_that_was_stopped_goes_on_without_a_question(
-    dev: Dev, instance: str, asked: Asked
-) -> None:
-    """Silence of 15 s is an end for the helper; it waits for us to be continued."""
-    before = HOSTS.read_text()
-    with operator(dev, instance, linger=30) as one:
-        one.until(state="Authorized")
-        one.say("listen 127.18.0.7 80")
-        one.until(done="listen")
-        one.say("hosts 127.18.0.7 web storefront")
-        one.until(done="hosts")
-        os.kill(one.process.pid, signal.SIGSTOP)
-        eventually(lambda: HOSTS.read_text() == before)
-        os.kill(one.process.pid, signal.SIGCONT)
-        one.until(state="AuthorizationLost")
-        told = one.until(state="Authorized")
-        assert (told["session"], told["way"]) == (2, "lingering helper")
-        assert asked() == 1
-        dev.sudoers(password=False)
-        helpers()[0].kill()
