@@ -357,6 +357,37 @@ def test_a_file_that_cannot_be_written_is_read_only(
     assert refusal.value.code == "read-only"
 
 
+def test_a_full_disk_is_an_error_of_the_system_and_nothing_is_changed(
+    mine: Hosts, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    before = file.read_bytes()
+    monkeypatch.setattr(module, "_overwrite", full)
+    with pytest.raises(OSError, match="No space left"):
+        mine.replace([WEB])
+    assert file.read_bytes() == before
+    assert list(file.parent.glob(".*")) == []
+
+
+def test_a_mounted_file_that_changes_meanwhile_is_read_again(
+    mine: Hosts, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    added = b"10.0.0.7 added\n"
+
+    def swap(*_: object) -> None:
+        if added not in file.read_bytes():
+            file.write_bytes(file.read_bytes() + added)
+        _busy()
+
+    monkeypatch.setattr(module, "_swap", swap)
+    mine.replace([WEB])
+    assert b"web.shop" in file.read_bytes()
+    mine.remove(_my)
+    assert file.read_bytes() == b"127.0.0.1 localhost\n" + added
+
+
 def test_a_missing_file_is_an_error_of_the_system(mine: Hosts, file: Path) -> None:
     file.unlink()
     with pytest.raises(FileNotFoundError):

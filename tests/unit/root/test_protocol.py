@@ -1,6 +1,8 @@
 """What a line may hold: every refusal is a row."""
 
 import json
+import os
+import socket
 from typing import Any
 
 import pytest
@@ -293,3 +295,15 @@ def test_the_largest_access_fits_into_a_line() -> None:
     fields = access(ca=ca, certificate=small, key=small, token="x" * 65536)
     line = json.dumps({"id": 1, "verb": "kubefwd-start", **fields})
     assert len(line) < protocol.MAX_LINE
+
+
+@pytest.mark.parametrize("passes", [True, False], ids=["with a socket", "without"])
+def test_an_answer_is_one_line_and_a_socket_goes_with_it(passes: bool) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs, socket.socket() as listener:
+        protocol.send(ours, {"id": 7, "ok": True}, listener if passes else None)
+        line, fds, _, _ = socket.recv_fds(theirs, 1 << 16, 2)
+        assert line == b'{"id": 7, "ok": true}\n'
+        for fd in fds:
+            os.close(fd)
+        assert len(fds) == passes

@@ -16,6 +16,7 @@ from kubefwd_operator.root.helper.hosts import Hosts
 from kubefwd_operator.root.helper.kubefwd import Kubefwd
 from kubefwd_operator.root.helper.ledger import Ledger
 from kubefwd_operator.root.helper.listeners import Listeners
+from kubefwd_operator.root.helper.output import Output
 from kubefwd_operator.root.helper.peer import User
 from kubefwd_operator.root.helper.session import Session
 
@@ -136,6 +137,21 @@ def test_hosts_takes_leased_addresses_only(greeted: Side) -> None:
     assert answer["error"] == "foreign"
     assert IP in answer["message"]
     assert greeted.untouched()
+
+
+def test_kubefwds_own_addresses_are_named_while_it_runs_only(greeted: Side) -> None:
+    entry = {**WEB, "ip": "127.1.27.1"}
+    assert greeted.ask("hosts", entries=[entry])[0]["error"] == "foreign"
+    reader, writer = os.pipe()
+    greeted.kubefwd.output = Output(reader)
+    try:
+        assert greeted.ask("hosts", entries=[entry])[0]["ok"]
+        assert b"127.1.27.1 web" in greeted.file.read_bytes()
+    finally:
+        greeted.kubefwd.output = None
+        os.close(reader)
+        os.close(writer)
+    assert greeted.ask("hosts", entries=[entry])[0]["error"] == "foreign"
 
 
 @pytest.mark.parametrize("verb", ["bye", "purge"])
