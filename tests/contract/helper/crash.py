@@ -8,6 +8,7 @@ import runpy
 import signal
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 sys.path.insert(0, sys.argv[1])
 from helper import hosts  # type: ignore[import-not-found]  # found in root's folder
@@ -16,19 +17,20 @@ WORKER, STEP = os.getpid(), os.environ["CRASH"]
 rename, overwrite = os.rename, hosts._overwrite
 
 
-def die(step):
+def die(step: str) -> None:
     if step == STEP and os.getpid() == WORKER:
         os.kill(WORKER, signal.SIGKILL)
 
 
-def crashing_rename(source, target):
+def crashing_rename(source: str, target: str) -> None:
     die("journal" if target.endswith(".journal") else "spare")
     rename(source, target)
 
 
-def crashing_overwrite(file, content):
+def crashing_overwrite(file: BinaryIO, content: bytes) -> None:
     if not isinstance(file.name, int):  # the spare file, which has a name
-        return overwrite(file, content)
+        overwrite(file, content)
+        return
     die("untouched")
     if STEP == "half" and os.getpid() == WORKER:
         file.write(content[: len(content) // 2])
@@ -36,8 +38,7 @@ def crashing_overwrite(file, content):
     die("half")
     overwrite(file, content)
     die("whole")
-    return None
 
 
-os.rename, hosts._overwrite = crashing_rename, crashing_overwrite
+os.rename, hosts._overwrite = crashing_rename, crashing_overwrite  # type: ignore[assignment]
 runpy.run_path(str(Path(__file__).with_name("start.py")), run_name="__main__")

@@ -151,6 +151,7 @@ class Machine:
         self.hosts, self.state, self.run_user = folder / "etc/hosts", folder / "state", folder / "u"
         self.hosts.parent.mkdir(exist_ok=True)
         self.hosts = hosts or self.hosts
+        self.crash = ""  # where crash.py kills a helper in a write of the hosts file
         self.hosts.write_bytes(b"127.0.0.1\tlocalhost\n# mine, without an end")
         self.processes: list[subprocess.Popen[bytes]] = []
         self.stack = contextlib.ExitStack()
@@ -172,19 +173,15 @@ class Machine:
         *more: str,
         uid: int = 0,
         private: float = True,
-        crash: str = "",
         **limits: float,
     ) -> subprocess.Popen[bytes]:
-        """Start a helper of that user and instance.
-
-        `private`: mount namespaces exist. `crash`: where crash.py kills it in a hosts write.
-        """
+        """Start a helper of that user and instance. `private`: mount namespaces exist."""
         places = {"hosts": self.hosts, "state": self.state, "run_user": self.run_user}
         paths = json.dumps({key: str(path) for key, path in places.items()} | limits)
         arguments = ["--instance", instance, "--uid", str(uid), *more]
-        script = Path(__file__).with_name("crash.py" if crash else "start.py")
+        script = Path(__file__).with_name("crash.py" if self.crash else "start.py")
         environment = ({} if private else {"NOT_PRIVATE": "1"}) | (
-            {"CRASH": crash} if crash else {}
+            {"CRASH": self.crash} if self.crash else {}
         )
         process = subprocess.Popen(
             [*PYTHON, str(script), str(ROOT), paths, *arguments],

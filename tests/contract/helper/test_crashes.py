@@ -70,7 +70,9 @@ def test_a_crash_in_a_write_is_repaired(
 def _crash_and_repair(machine: Machine, step: str, there: str, survived: bool) -> None:
     before = HOSTS.read_bytes()
     operator = machine.operator()
-    process = machine.start(crash=step)
+    machine.crash = step
+    process = machine.start()
+    machine.crash = ""
     connection = operator.accept()
     answer = connection.hello(linger=300)
     connection.listen(IP, 8080).close()
