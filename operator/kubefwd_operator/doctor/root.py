@@ -16,6 +16,7 @@ from kubefwd_operator.doctor.run import Said, run
 from kubefwd_operator.engines.kubefwd.find import find
 from kubefwd_operator.installer import PLACE
 from kubefwd_operator.privileged import advice, surroundings
+from kubefwd_operator.privileged import flavour as flavours
 from kubefwd_operator.privileged.surroundings import Surroundings
 from kubefwd_operator.privileged.ways import ALL, Launch, Obstacle, Way, chosen
 
@@ -80,7 +81,7 @@ def judge_sudo(here: Surroundings, said: Said) -> list[Finding]:
     if said.code != 0 or not line:
         fix = f"Try {here.sudo} --version in a terminal."
         return [warn(f"{here.sudo} does not say its version: {said.trouble}.", fix)]
-    flavour = "sudo-rs" if line.lower().startswith("sudo-rs") else "Todd Miller's sudo"
+    flavour = "sudo-rs" if flavours.read([line]).rs else "Todd Miller's sudo"
     return [ok(f"{line} at {here.sudo} ({flavour}).")]
 
 

@@ -20,8 +20,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.contract.authority.operators import Operator, operator
-from tests.contract.authority.test_sudo import HOSTS, askpass, helpers, processes
+from tests.contract.authority.operators import Operator, helpers, operator, processes
+from tests.contract.authority.test_sudo import HOSTS, askpass
 from tests.lab.eventual import eventually
 from tests.lab.forwarding import listeners
 from tests.lab.user import Dev

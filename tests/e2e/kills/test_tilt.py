@@ -13,7 +13,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.contract.authority.test_sudo import askpass, processes
+from tests.contract.authority.operators import processes
+from tests.contract.authority.test_sudo import askpass
 from tests.contract.helper.test_kill_matrix import has, stopped
 from tests.lab.eventual import eventually
 from tests.lab.forwarding import HOSTS, helpers, is_ready, undone, wait_answer, wait_clean
