@@ -1,22 +1,34 @@
-"""Another user of the machine connects to what the developer forwards."""
+"""Another user of the machine connects to what the developer forwards, and forwards as well."""
 
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.lab import inside
-from tests.lab.forwarding import get, is_ready, row, wait_answer
+from tests.lab.fixtures import Lab
+from tests.lab.forwarding import (
+    HOSTS,
+    address,
+    get,
+    is_ready,
+    names_of,
+    row,
+    wait_answer,
+    wait_gone,
+)
 from tests.lab.tilt import Tilt
 from tests.lab.user import Dev
 
-WEB = "web.storefront"
+WEB, LEDGER = "web.storefront", "ledger.billing"
 PYTHON = Path(sys.base_prefix) / "bin" / "python3"
 NEIGHBOUR, UID = "neighbour", inside.UID + 1
 
 ASK = """
-import http.client, socket
-address = socket.gethostbyname("web.storefront")  # one connection: the name has two addresses
+import http.client, socket, sys
+address = socket.gethostbyname(sys.argv[1])  # one connection: the name has two addresses
 try:
     client = http.client.HTTPConnection(address, timeout=40)
     client.request("GET", "/")
@@ -35,9 +47,28 @@ def neighbour() -> Dev:
     return Dev(NEIGHBOUR, UID, UID, home)
 
 
-def ask(user: Dev) -> str:
+def ask(user: Dev, name: str = WEB) -> str:
     """Ask the service as that user: the status of HTTP, or `reset`."""
-    return user.run(PYTHON, "-I", "-c", ASK).stdout.strip()
+    return user.run(PYTHON, "-I", "-c", ASK, name).stdout.strip()
+
+
+@pytest.fixture
+def theirs(lab: Lab, tilt: Tilt, neighbour: Dev, tmp_path: Path) -> Iterator[Tilt]:
+    """Give the Tilt of the neighbour, who may sudo as well, on the same cluster."""
+    subprocess.run(["chpasswd"], input=f"{NEIGHBOUR}:{neighbour.password}", text=True, check=True)
+    neighbour.answer_with(neighbour.password)
+    rule = Path("/etc/sudoers.d/kubefwd-lab-neighbour")
+    rule.write_text(f"{NEIGHBOUR} ALL=(ALL:ALL) ALL\n")
+    wait_answer(WEB)  # so what bootstrap.sh has made, without a network, is whole
+    cache = neighbour.mkdir(".cache") / "kubefwd-operator"
+    subprocess.run(["cp", "-a", inside.BOOTSTRAP_CACHE, cache], check=True)
+    subprocess.run(["chown", "-R", f"{UID}:{UID}", cache], check=True)
+    own = Lab(tmp_path, neighbour, clusters=lab.clusters)
+    made = own.tilt(f"{own.extension()}k8s_yaml('billing.yaml')\n")
+    yield made.start()
+    made.stop()
+    rule.unlink()
+    shutil.rmtree(cache)
 
 
 def test_another_users_connection_is_refused_and_counted(
@@ -54,6 +85,26 @@ def test_another_users_connection_is_refused_and_counted(
     shown = dev.run(dev.home / ".cache/kubefwd-operator/bin/kubefwd-operator", "status", "--port",
                     tilt.port)  # fmt: skip
     assert "Refused 2 connections of other users." in shown.stdout
+
+
+def test_two_users_forward_side_by_side_and_neither_gets_into_the_others(
+    tilt: Tilt, dev: Dev, neighbour: Dev, theirs: Tilt
+) -> None:
+    before = dev.prompts
+    wait_answer(WEB, LEDGER)
+    mine, other = tilt.wait_status(is_ready), theirs.wait_status(is_ready)
+    assert WEB in names_of(mine)
+    assert LEDGER in names_of(other)
+    assert not names_of(mine) & names_of(other)
+    assert address(WEB) != address(LEDGER)
+    assert [ask(dev, WEB), ask(neighbour, LEDGER)] == ["200", "200"]
+    assert [ask(dev, LEDGER), ask(neighbour, WEB)] == ["reset", "reset"]
+    for owner in (f"{dev.uid}.{tilt.instance}", f"{UID}.{theirs.instance}"):
+        assert f"# kubefwd-operator:{owner}" in HOSTS.read_text()
+    assert (neighbour.prompts, dev.prompts) == (1, before)
+    theirs.stop()
+    wait_gone(LEDGER)
+    assert ask(dev, WEB) == "200"
 
 
 def test_with_allow_other_users_it_answers(tilt: Tilt, dev: Dev, neighbour: Dev) -> None:
