@@ -81,6 +81,8 @@ def rows(values: Mapping[str, Json]) -> Iterator[Row]:
     if found := values.get("start"):
         for way, seconds in found["seconds"].items():
             yield _times(f"operator's start to first answer, `{way}`", seconds, 2)
+        if clicked := found.get("clicked"):
+            yield _times("the click in the dialog to first answer by a name", clicked)
     kills = values.get("kills", {})
     for who, each in kills.get("killed", {}).items():
         whom = who if who == "Tilt" else f"the {who}"

@@ -166,6 +166,11 @@ class Dev:
         """How often a password was asked for so far (sudo asks up to three times per command)."""
         return len(self._calls.read_text().splitlines()) if self._calls.exists() else 0
 
+    @property
+    def asked_at(self) -> float:
+        """When a password was last asked for (Unix time); raises FileNotFoundError if never."""
+        return self._calls.stat().st_mtime
+
     def answer_with(self, password: str | None) -> None:
         """Let askpass give this password from now on; None: it is cancelled."""
         answer = f"printf '%s\\n' '{password}'" if password is not None else "exit 1"
