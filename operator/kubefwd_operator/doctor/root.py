@@ -111,7 +111,7 @@ def without_password(listing: str, argv: tuple[str, ...]) -> bool:
     As in sudoers, the last entry that fits decides. Blanks and escapes are compared away; a
     wildcard other than ALL is not believed.
     """
-    answer = False
+    answer, wanted = False, " ".join(argv).split()
     for line in listing.splitlines():
         entry = _ENTRY.fullmatch(line)
         if not entry or not {"root", "ALL"} & set(re.findall(r"\w+", entry["runas"].split(":")[0])):
@@ -123,7 +123,7 @@ def without_password(listing: str, argv: tuple[str, ...]) -> bool:
                 free = {"NOPASSWD": True, "PASSWD": False}.get(tags[1], free)
                 command = command[tags.end() :]
                 tags = _TAG.match(command)
-            if command.strip() == "ALL" or command.replace("\\", "").split() == list(argv):
+            if command.strip() == "ALL" or command.replace("\\", "").split() == wanted:
                 answer = free
     return answer
 

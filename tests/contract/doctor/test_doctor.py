@@ -22,7 +22,7 @@ from tests.lab.tilt import CHECKOUT
 from tests.lab.user import SUDOERS, Dev
 
 from kubefwd_operator.privileged import sudoers
-from kubefwd_operator.privileged.command import command
+from kubefwd_operator.privileged.command import command, typed
 from kubefwd_operator.privileged.surroundings import INTERPRETERS, ROOT_FOLDER
 
 pytestmark = [pytest.mark.contract, pytest.mark.isolated]
@@ -184,7 +184,8 @@ def test_nobody_can_be_asked(doctor: Doctor) -> None:
     assert (told.code, told.bad) == (1, {"way to root": ["warning"]})
     text = told.text("way to root")
     assert "sudo -n would need a password; SUDO_ASKPASS is not set" in text
-    assert "bin/kubefwd-operator authorize --instance tilt-10350" in text
+    assert "bin/kubefwd-operator" in text
+    assert " authorize --instance tilt-10350\n" in text
 
 
 def test_sudo_without_a_password(doctor: Doctor, dev: Dev) -> None:
@@ -228,7 +229,7 @@ def test_no_sudo(doctor: Doctor) -> None:
         told = doctor()
     assert (told.code, told.bad) == (2, {"sudo": ["warning"], "way to root": ["fail"]})
     assert "There is no way to root" in told.text("way to root")
-    assert f"{ROOT_FOLDER} --instance tilt-10350 --uid" in told.text("way to root")
+    assert f"{typed((ROOT_FOLDER,))} --instance tilt-10350 --uid" in told.text("way to root")
 
 
 # --- names and network -----------------------------------------------------------------------

@@ -81,6 +81,13 @@ def test_what_sudo_lists(listing: str, expected: bool) -> None:
     assert without_password(HEAD + listing, ARGV) is expected
 
 
+def test_a_blank_in_a_path_is_compared_away_as_sudo_does() -> None:
+    argv = replace(HERE, root_folder="/a b/root").helper()
+    listing = f"{HEAD}    (root) NOPASSWD: {' '.join(argv)}"
+    assert without_password(listing, argv)
+    assert not without_password(listing, ARGV)
+
+
 def test_the_line_that_we_print_is_believed() -> None:
     _, _, rest = line("dev", 1000, ARGV).partition("ALL=")
     assert without_password(HEAD + "    " + rest.replace(")", ") ", 1), ARGV)
