@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubefwd_operator.doctor.finding import Case, Finding, fail, ok, warn
+from kubefwd_operator.privileged.leftovers import owners
 
 HOSTS = Path("/etc/hosts")
 _MOUNTS = Path("/proc/self/mountinfo")
@@ -35,7 +36,6 @@ MANAGERS = {
 """Words in the file, who writes them, and how to keep the tool from taking our names out."""
 
 _KUBEFWD = re.compile(rb"(?m)^127\.1\.(?:2[7-9]|[3-9]\d|1\d\d|2\d\d)\.\d{1,3}\s+(\S+)")
-_OURS = re.compile(rb"# kubefwd-operator:([0-9]{1,10}\.[a-z0-9-]{1,32})\r?$")
 _CLEANUP = f"{sys.prefix}/bin/kubefwd-operator cleanup"
 
 
@@ -92,7 +92,7 @@ def _immutable(target: str) -> bool:
 
 def _alive(content: bytes, running: str) -> frozenset[str]:
     """Return the owners of blocks in there whose helper runs, as far as processes can be seen."""
-    found = owners(content)
+    found = set(owners(content))
     if sys.platform != "linux":
         return frozenset(found)
     lines = list(_command_lines(_PROC))
@@ -114,12 +114,6 @@ def _command_lines(proc: Path) -> Iterable[bytes]:
                 yield (folder / "cmdline").read_bytes()
             except OSError:  # it has ended meanwhile
                 continue
-
-
-def owners(content: bytes) -> set[str]:
-    """Return who has lines of ours in a hosts file."""
-    matches = map(_OURS.search, content.split(b"\n"))
-    return {match[1].decode() for match in matches if match}
 
 
 # --- judged ----------------------------------------------------------------------------------
@@ -171,10 +165,10 @@ def _strangers(facts: Facts) -> list[Finding]:
         )
         for tool, how in tools.items()
     ]
-    if dead := sorted(owners(facts.content) - facts.alive):
+    if dead := sorted(set(owners(facts.content)) - facts.alive):
         sentence = f"{HOSTS} holds names of {', '.join(dead)}, whose helper does not run."
         found.append(warn(sentence, f"The next `tilt up` takes them out, and so does {_CLEANUP}"))
-    lines = [line for line in facts.content.split(b"\n") if not _OURS.search(line)]
+    lines = [line for line in facts.content.split(b"\n") if not owners(line)]
     if left := _KUBEFWD.findall(b"\n".join(lines)):
         names = ", ".join(name.decode("utf-8", "replace") for name in left[:3])
         found.append(

@@ -57,10 +57,15 @@ class Roots:
 
 def roots(hosts: Path = HOSTS, state: Path = STATE) -> Roots:
     """Look at what root keeps. Raises OSError when the hosts file cannot be read."""
-    marks = _MARK.findall(hosts.read_bytes())
+    lines = Counter(owners(hosts.read_bytes()))
     leases = [str(path.readlink()) for path in _entries(state / "leases") if path.is_symlink()]
     kubefwds = [path.stem for path in _entries(state) if path.suffix == ".kubefwd"]
-    return Roots(Counter(mark.decode() for mark in marks), Counter(leases), Counter(kubefwds))
+    return Roots(lines, Counter(leases), Counter(kubefwds))
+
+
+def owners(content: bytes) -> list[str]:
+    """Return the owner of each line in a hosts file that is ours; other lines have none."""
+    return [mark.decode() for mark in _MARK.findall(content)]
 
 
 def run_directories(uid: int, home: Path, runtime: Path = RUNTIME_ROOT) -> list[Path]:
