@@ -8,7 +8,7 @@ script lasts as long as the helper: success is that the helper connects, not wha
 from kubefwd_operator.privileged.command import typed
 from kubefwd_operator.privileged.surroundings import Surroundings
 from kubefwd_operator.privileged.ways.asking import reason
-from kubefwd_operator.privileged.ways.way import Launch, Obstacle, Way
+from kubefwd_operator.privileged.ways.way import Launch, Obstacle, Way, hindrance
 
 _SCRIPT = (
     "on run texts",
@@ -18,12 +18,8 @@ _SCRIPT = (
 
 
 def _plan(here: Surroundings) -> Launch | Obstacle:
-    if here.uid == 0:
-        return Obstacle("this operator runs as root")
-    if not here.osascript:
-        return Obstacle("there is no osascript")
-    if here.desktop.fault:
-        return Obstacle(here.desktop.fault)
+    if why := hindrance(here, here.osascript, "osascript"):
+        return Obstacle(why)
     lines = [word for line in _SCRIPT for word in ("-e", line)]
     argv = (here.osascript, *lines, typed(here.helper(here.uid)), reason(here))
     return Launch(argv, here.environ, "macOS")

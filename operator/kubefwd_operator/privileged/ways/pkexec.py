@@ -7,16 +7,12 @@ its own PKEXEC_UID, and takes no `--`; the helper's path is absolute.
 
 from kubefwd_operator.privileged.answers import in_english
 from kubefwd_operator.privileged.surroundings import Surroundings
-from kubefwd_operator.privileged.ways.way import Launch, Obstacle, Way
+from kubefwd_operator.privileged.ways.way import Launch, Obstacle, Way, hindrance
 
 
 def _plan(here: Surroundings) -> Launch | Obstacle:
-    if here.uid == 0:
-        return Obstacle("this operator runs as root")
-    if not here.pkexec:
-        return Obstacle("there is no pkexec")
-    if here.desktop.fault:
-        return Obstacle(here.desktop.fault)
+    if why := hindrance(here, here.pkexec, "pkexec"):
+        return Obstacle(why)
     argv = (here.pkexec, "--disable-internal-agent", *here.helper())
     return Launch(argv, in_english(here.environ), "polkit")
 

@@ -22,6 +22,13 @@ class Obstacle:
     why: str
 
 
+def hindrance(here: Surroundings, program: str, name: str) -> str:
+    """Say why a program of the desktop cannot ask this user for root, or ""."""
+    if here.uid == 0:
+        return "this operator runs as root"
+    return here.desktop.fault if program else f"there is no {name}"
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
     """One way. `asks` is True when a person may be asked; `why` explains a success, for the log."""
