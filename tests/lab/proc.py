@@ -177,3 +177,15 @@ def alive(pid: int) -> bool:
     with contextlib.suppress(FileNotFoundError):
         return status.read_text().rsplit(")", 1)[1].split()[0] != "Z"
     return False
+
+
+def has_signal(pid: int, number: signal.Signals, *rows: str) -> bool:
+    """Whether the kernel has this signal in one of a process's sets, as in /proc/PID/status."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    sets = dict(line.split(":\t", 1) for line in lines)
+    return any(int(sets[row], 16) >> (number - 1) & 1 for row in rows)
+
+
+def stopped(pid: int) -> bool:
+    """Say whether a process is stopped, as by SIGSTOP."""
+    return "State:\tT" in Path(f"/proc/{pid}/status").read_text()

@@ -174,8 +174,11 @@ class Dev:
     def answer_with(self, password: str | None) -> None:
         """Let askpass give this password from now on; None: it is cancelled."""
         answer = f"printf '%s\\n' '{password}'" if password is not None else "exit 1"
-        script = f'#!/bin/sh\necho asked >> "{self._calls}"\n{answer}\n'
-        self.write(self.askpass, script, mode=0o755)
+        self.ask_through(f'echo asked >> "{self._calls}"\n{answer}')
+
+    def ask_through(self, body: str, interpreter: str = "/bin/sh") -> None:
+        """Let askpass be this script; what it counts is up to it."""
+        self.write(self.askpass, f"#!{interpreter}\n{body}\n", mode=0o755)
 
     def sudoers(self, *, allowed: bool = True, password: bool = True, use_pty: bool = True) -> None:
         """Write this user's sudo rule (isolated only): no caching, so that every prompt counts."""

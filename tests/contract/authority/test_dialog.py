@@ -116,7 +116,7 @@ def test_one_who_cancels_sudo_askpass_is_not_asked_by_our_dialog(
 def test_an_askpass_that_does_not_run_is_followed_by_our_dialog(
     dev: Dev, instance: str, zenity: Zenity
 ) -> None:
-    dev.write(dev.askpass, "#!/nowhere/sh\n", mode=0o755)
+    dev.ask_through("", "/nowhere/sh")
     with operator(dev, instance, also=zenity.environ) as one:
         assert one.until(state="Authorized")["way"] == "sudo dialog"
 

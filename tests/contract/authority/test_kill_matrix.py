@@ -21,9 +21,9 @@ from pathlib import Path
 import psutil
 import pytest
 from tests.contract.authority.operators import Operator, helpers, operator, processes
-from tests.contract.authority.test_sudo import HOSTS, askpass
 from tests.lab.eventual import eventually
-from tests.lab.forwarding import listeners
+from tests.lab.forwarding import HOSTS, listeners
+from tests.lab.proc import stopped
 from tests.lab.user import Dev
 
 pytestmark = [pytest.mark.contract, pytest.mark.isolated]
@@ -50,10 +50,6 @@ CELLS = [
 LEASES = Path("/var/run/kubefwd-operator/leases")
 IP = "127.18.0.3"
 _NUMBERS = itertools.count(1)
-
-
-def _stopped(pid: int) -> bool:
-    return psutil.Process(pid).status() == psutil.STATUS_STOPPED
 
 
 class Scene:
@@ -108,7 +104,7 @@ class Scene:
     def send(self, pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
         if number == STOP:
-            eventually(lambda: _stopped(pid))
+            eventually(lambda: stopped(pid))
 
     def go_on(self) -> None:
         """Continue whatever is stopped; sudo stops itself, too, when its command is stopped."""
@@ -132,7 +128,7 @@ class Scene:
 def scene(dev: Dev, outcome: str) -> Iterator[Scene]:
     dev.sudoers()
     # 137: it was killed, as one who clicks Cancel does.
-    askpass(dev, f"sleep 4242 >/dev/null; [ $? = 137 ] || echo '{dev.password}'")
+    dev.ask_through(f"sleep 4242 >/dev/null; [ $? = 137 ] || echo '{dev.password}'")
     linger = 60 if outcome == UNDONE else 0
     with operator(dev, f"tilt-{next(_NUMBERS)}", linger=linger) as one:
         made = Scene(dev, one)
@@ -161,7 +157,7 @@ def _denied(scene: Scene) -> None:
 
 
 def _waits(scene: Scene, victim: str, moment: str) -> None:
-    assert _stopped(getattr(scene, victim))
+    assert stopped(getattr(scene, victim))
     assert scene.undone() == (moment == START)
     if moment == START:
         assert scene.dialogs()
@@ -173,7 +169,7 @@ def _waits(scene: Scene, victim: str, moment: str) -> None:
 
 def _undone(scene: Scene) -> None:
     eventually(scene.undone)
-    assert _stopped(scene.operator)
+    assert stopped(scene.operator)
     scene.go_on()
     scene.one.until(state="AuthorizationLost")
     assert scene.one.until(state="Authorized")["way"] == "lingering helper"

@@ -11,15 +11,10 @@ import pytest
 from tests.contract.authority.conftest import Asked
 from tests.contract.authority.operators import helpers, operator, paste, processes
 from tests.lab.eventual import eventually
+from tests.lab.forwarding import HOSTS
 from tests.lab.user import Dev
 
 pytestmark = [pytest.mark.contract, pytest.mark.isolated]
-HOSTS = Path("/etc/hosts")
-
-
-def askpass(dev: Dev, body: str) -> None:
-    """Replace the program that sudo asks."""
-    dev.write(dev.askpass, f"#!/bin/sh\n{body}\n", mode=0o755)
 
 
 @pytest.mark.parametrize("pty", [True, False], ids=["use_pty", "no pty"])
@@ -28,7 +23,7 @@ def test_a_right_password_is_asked_for_once(dev: Dev, instance: str, pty: bool, 
     dev.sudoers(use_pty=pty)
     prompts = dev.home / "prompts"
     prompts.unlink(missing_ok=True)
-    askpass(dev, f"echo \"$1\" >> '{prompts}'\necho '{dev.password}'")
+    dev.ask_through(f"echo \"$1\" >> '{prompts}'\necho '{dev.password}'")
     before = HOSTS.read_text()
     with operator(dev, instance, loop=loop) as one:
         told = one.until(state="Authorized")
@@ -83,7 +78,7 @@ def test_a_cancelled_dialog_is_an_answer(dev: Dev, instance: str, asked: Asked) 
 
 
 def test_an_askpass_that_does_not_run_has_asked_nobody(dev: Dev, instance: str) -> None:
-    dev.write(dev.askpass, "#!/nowhere/sh\n", mode=0o755)
+    dev.ask_through("", "/nowhere/sh")
     with operator(dev, instance) as one:
         told = one.until(state="WaitingForAuthorization")
         assert told["reason"] == "WaitingForAuthorization"
@@ -138,7 +133,7 @@ def test_without_sudo_it_says_so_and_names_the_line_for_root(dev: Dev, instance:
 
 
 def test_a_dialog_is_closed_when_root_came_from_a_terminal(dev: Dev, instance: str) -> None:
-    askpass(dev, "exec sleep 4242")
+    dev.ask_through("exec sleep 4242")
     with operator(dev, instance) as one:
         told = one.until(state="Asking", reason="WaitingForAuthorization")
         eventually(lambda: processes("sleep 4242"))
@@ -152,7 +147,7 @@ def test_a_dialog_is_closed_when_root_came_from_a_terminal(dev: Dev, instance: s
 
 
 def test_a_dialog_is_closed_with_the_operator(dev: Dev, instance: str) -> None:
-    askpass(dev, "exec sleep 4343")
+    dev.ask_through("exec sleep 4343")
     with operator(dev, instance) as one:
         one.until(state="Asking", reason="WaitingForAuthorization")
         eventually(lambda: processes("sleep 4343"))

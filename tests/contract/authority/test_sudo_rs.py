@@ -60,8 +60,7 @@ def test_one_that_knows_askpass_is_used_with_a_prompt_that_fits_its_brackets(
     becomes("0.2.11", True)
     prompts = dev.home / "prompts"
     prompts.unlink(missing_ok=True)
-    answer = f"#!/bin/sh\necho \"$1\" >> '{prompts}'\necho '{dev.password}'\n"
-    dev.write(dev.askpass, answer, mode=0o755)
+    dev.ask_through(f"echo \"$1\" >> '{prompts}'\necho '{dev.password}'")
     with operator(dev, instance) as one:
         assert one.until(state="Authorized")["way"] == "sudo -A"
         (prompt,) = prompts.read_text().splitlines()

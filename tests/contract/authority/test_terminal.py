@@ -86,8 +86,7 @@ def test_a_helper_that_is_not_taken_up_ends(dev: Dev, instance: str) -> None:
     """The answer came too late: the operator that had asked is stopped, or gone."""
     go = dev.home / "go"
     go.unlink(missing_ok=True)
-    waits = f"#!/bin/sh\nwhile ! [ -e '{go}' ]; do sleep 0.1; done\necho '{dev.password}'\n"
-    dev.write(dev.askpass, waits, mode=0o755)
+    dev.ask_through(f"while ! [ -e '{go}' ]; do sleep 0.1; done\necho '{dev.password}'")
     for end in (signal.SIGSTOP, signal.SIGKILL):
         go.unlink(missing_ok=True)
         with operator(dev, instance) as one:

@@ -8,12 +8,12 @@ stopped, but that one stays until it is continued. tests/e2e/kills has operator,
 import contextlib
 import os
 import signal
-from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.contract.helper.harness import Machine, eventually, gone
 from tests.contract.helper.test_attacks import Served
+from tests.lab.proc import has_signal, stopped
 
 pytestmark = pytest.mark.contract
 KILL, STOP, TERM, HUP = signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM, signal.SIGHUP
@@ -40,32 +40,21 @@ CELLS = [
 IGNORED = {("worker", HUP), ("guardian", TERM), ("guardian", HUP)}
 
 
-def has(pid: int, number: signal.Signals, *rows: str) -> bool:
-    """Whether the kernel has this signal in one of a process's sets, as in /proc/PID/status."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    sets = dict(line.split(":\t", 1) for line in lines)
-    return any(int(sets[row], 16) >> (number - 1) & 1 for row in rows)
-
-
-def stopped(pid: int) -> bool:
-    return "State:\tT" in Path(f"/proc/{pid}/status").read_text()
-
-
 def _strike(victim: str, pid: int, number: signal.Signals, held: bool) -> None:
     """Send the signal, and wait until the process has it: dead, stopped, ignored or waiting."""
     if (victim, number) in IGNORED:  # which the guardian, for one, does soon after its start
-        eventually(lambda: has(pid, number, "SigIgn"))
+        eventually(lambda: has_signal(pid, number, "SigIgn"))
     elif number == TERM:
-        assert has(pid, number, "SigCgt")
+        assert has_signal(pid, number, "SigCgt")
     os.kill(pid, number)
     if number == KILL:
         eventually(lambda: gone(pid))
     elif number == STOP:
         eventually(lambda: stopped(pid))
     elif (victim, number) in IGNORED:
-        eventually(lambda: not has(pid, number, "SigPnd", "ShdPnd"))
+        eventually(lambda: not has_signal(pid, number, "SigPnd", "ShdPnd"))
     elif held:
-        assert has(pid, number, "SigPnd", "ShdPnd")
+        assert has_signal(pid, number, "SigPnd", "ShdPnd")
 
 
 def _answers(served: Served) -> None:

@@ -14,11 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 from tests.contract.authority.operators import processes
-from tests.contract.authority.test_sudo import askpass
-from tests.contract.helper.test_kill_matrix import has, stopped
 from tests.lab.eventual import eventually
 from tests.lab.forwarding import HOSTS, helpers, is_ready, undone, wait_answer, wait_clean
-from tests.lab.proc import alive
+from tests.lab.proc import alive, has_signal, stopped
 from tests.lab.tilt import Tilt
 from tests.lab.user import Dev
 
@@ -65,7 +63,7 @@ class Scene:
         if moment == CLEANUP:
             self.send(self.operator, STOP)
             os.kill(self.pid, TERM)
-            eventually(lambda: has(self.operator, TERM, "SigPnd", "ShdPnd"))
+            eventually(lambda: has_signal(self.operator, TERM, "SigPnd", "ShdPnd"))
 
     def send(self, pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
@@ -81,7 +79,7 @@ class Scene:
 @pytest.fixture
 def scene(start_tilt: Callable[..., Tilt], dev: Dev) -> Iterator[Scene]:
     before = HOSTS.read_bytes()
-    askpass(dev, f"sleep 4242 >/dev/null; echo '{dev.password}'")
+    dev.ask_through(f"sleep 4242 >/dev/null; echo '{dev.password}'")
     made = Scene(dev, start_tilt(Path(__file__).parent, env={"LINGER": "0"}), before)
     try:
         yield made

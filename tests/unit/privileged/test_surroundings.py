@@ -76,14 +76,6 @@ def test_links_in_a_circle_are_no_endless_way(safe: Path) -> None:
     assert "cannot be used" in judge_owner(str(safe / "a/python"))
 
 
-@pytest.fixture
-def askpass(tmp_path: Path) -> Path:
-    program = tmp_path / "ask pass"
-    program.write_text("#!/bin/sh\n")
-    program.chmod(0o755)
-    return program
-
-
 async def test_a_look_finds_what_the_ways_need(askpass: Path) -> None:
     here = await look("tilt-1", {"SUDO_ASKPASS": str(askpass)})
     assert (here.interpreter, here.fault) == (INTERPRETERS[0], "")

@@ -12,14 +12,6 @@ ME, MINE = os.geteuid(), os.getegid()
 only_root = pytest.mark.skipif(ME != 0, reason="only root can make what belongs to root")
 
 
-@pytest.fixture
-def askpass(tmp_path: Path) -> Path:
-    program = tmp_path / "ask pass"
-    program.write_text("#!/bin/sh\n")
-    program.chmod(0o755)
-    return program
-
-
 def test_a_program_of_the_user_may_ask(askpass: Path) -> None:
     assert judge_askpass(str(askpass), ME, MINE) == ""
 
