@@ -34,6 +34,7 @@ class Life:
         self._parent, self._alive = parent, alive or process_exists
         self._first_parent = parent()
         self._stamp: _Stamp = ()
+        self._missing: _Stamp = ()
         self._pid = 0
 
     def met(self, pid: int) -> None:
@@ -65,7 +66,11 @@ class Life:
         try:
             access = read_access(self._location)
         except TiltGone:
-            return f"Tilt has taken its entry {self._access.context} away: it has ended."
+            # A file that another Tilt has just truncated lacks every entry: only one that stays
+            # so until the next look tells something.
+            lasting, self._missing = stamp == self._missing, stamp
+            gone = f"Tilt has taken its entry {self._access.context} away: it has ended."
+            return gone if lasting else ""
         except TiltError:
             return ""  # being written: look again
         self._stamp = stamp
