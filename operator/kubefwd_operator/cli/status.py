@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from kubefwd_operator.cli.look import NOT_WELL, WELL, Report, port_option, report
-from kubefwd_operator.core.report import remark
+from kubefwd_operator.core.report import CONFLICTS, few, remark
 
 WIDE = 250
 """Columns when nobody looks: whoever pipes this wants whole lines."""
@@ -57,6 +57,9 @@ def show(found: Report, console: Console) -> None:
             )
     if document.get("services"):
         console.print(_table(document["services"]))
+    if document.get("conflicts"):
+        console.print("[bold]Conflicts[/]")
+        console.print(_conflicts(document["conflicts"]))
 
 
 def _is_worth_saying(condition: dict[str, Any], found: Report) -> bool:
@@ -79,4 +82,14 @@ def _table(services: list[dict[str, Any]]) -> Table:
             f"[{_COLOURS.get(state, 'yellow')}]{escape(state)}[/]",
             escape(remark(service["message"], service.get("refused", 0))),
         )
+    return table
+
+
+def _conflicts(conflicts: list[dict[str, Any]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in CONFLICTS:
+        table.add_column(heading, overflow="fold")
+    for conflict in conflicts:
+        words = (conflict[key] for key in ("kind", "has", "without", "remedy"))
+        table.add_row(*map(escape, (few(conflict["over"]), *words)))
     return table

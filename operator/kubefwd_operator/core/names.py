@@ -18,6 +18,7 @@ goes without. One name never means two services.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from kubefwd_operator.core import clashes
 from kubefwd_operator.core.model import Desired, Problem, Source
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.core.tlds import TLDS
@@ -143,19 +144,15 @@ class _Desk:
 
     def _judge(self, name: str, entry: HostsEntry) -> tuple[Problem | None, bool]:
         """Say what is wrong with giving this name to this entry, and whether it gets it."""
-        instead = f"use '{spell(entry)[0]}'"
-        if sentence := refused(name):
-            message = f"The name '{name}' is not published: {instead}. {sentence}"
-            return Problem(Reason.NAME_REFUSED, message), False
+        if why := refused(name):
+            return clashes.refused(name, entry, why), False
         public, invited = _is_public(name), self.sources[entry.namespace] is not Source.POLICY
         if public and not invited:
-            return Problem(Reason.SHADOWS_PUBLIC_NAME, _shadows(name, entry, invited)), False
+            return clashes.uninvited(name, entry), False
         owner = self.owners.setdefault(name, _owner(entry))
         if owner != _owner(entry):
-            return Problem(Reason.NAME_ELSEWHERE, _elsewhere(name, owner, entry, instead)), False
-        if public:
-            return Problem(Reason.SHADOWS_PUBLIC_NAME, _shadows(name, entry, invited)), True
-        return None, True
+            return clashes.elsewhere(name, owner, entry), False
+        return (clashes.shadows(name, entry) if public else None), True
 
 
 def _owner(entry: HostsEntry) -> HostsEntry:
@@ -165,29 +162,6 @@ def _owner(entry: HostsEntry) -> HostsEntry:
 def _is_public(name: str) -> bool:
     first, _, rest = name.partition(".")
     return bool(first and rest) and rest.rpartition(".")[2] in TLDS
-
-
-def _elsewhere(name: str, owner: HostsEntry, entry: HostsEntry, instead: str) -> str:
-    if owner.namespace == entry.namespace or owner.pod:
-        return f"The name '{name}' means '{spell(owner)[-1]}': {instead}."
-    return (
-        f"The name '{name}' belongs to namespace '{owner.namespace}', which comes first: "
-        f"{instead}, or list '{entry.namespace}' first in the argument `namespaces`."
-    )
-
-
-def _shadows(name: str, entry: HostsEntry, invited: bool) -> str:
-    domain, long = name.rpartition(".")[2], spell(entry)[-1]
-    if invited:
-        return (
-            f"The name '{name}' hides an internet name on this machine, since '.{domain}' is a "
-            f"public top-level domain, and browsers may insist on HTTPS for it: use '{long}'."
-        )
-    return (
-        f"The name '{name}' is not published, since '.{domain}' is a public top-level domain and "
-        f"only a policy asked for the namespace: use '{long}', or list '{entry.namespace}' in the "
-        "argument `namespaces`."
-    )
 
 
 _LIMIT = Problem(

@@ -8,10 +8,15 @@ machines `status.json`, whose keys are a promise:
     namespaces [{name, source, ready, reason, message}],
     services [{namespace, service, names, address, ports, state, reason, message, url,
         refused}],
+    conflicts [{kind, over, has, without, remedy}],
     pid, instance, version
+
+`over` holds the names, or the one `address:port`, that two want; `kind` is who else wants it
+(ClashKind in `model.py`), `has` and `without` are for people.
 
 Tilt takes at most 20 MB and sends the object to everybody who watches, so tables end after
 MAX_ROWS, and names in `status.json` after MAX_NAMES of a service (headless ones have many).
+Services end after MAX_SERVICES there, conflicts after MAX_ROWS.
 """
 
 import json
@@ -19,6 +24,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kubefwd_operator.core.conditions import Condition
+from kubefwd_operator.core.conflicts import Conflict
 from kubefwd_operator.core.status import NamespaceStatus, ServiceStatus, Status, count
 
 CONFIG_MAP, JSON_KEY = "kubefwd:status", "status.json"
@@ -27,6 +33,12 @@ CONFIG_MAP, JSON_KEY = "kubefwd:status", "status.json"
 MAX_ROWS = 500
 MAX_SERVICES = 5000
 MAX_NAMES = 100
+
+MAX_TOLD = 4
+"""Names that one row of a table spells out: the four forms of a service."""
+
+CONFLICTS = ("Over", "Kind", "Has it", "Goes without", "What to do")
+"""The headings of the table of conflicts."""
 
 
 def encode(status: Status) -> dict[str, str]:
@@ -41,6 +53,7 @@ def encode(status: Status) -> dict[str, str]:
         "conditions": _conditions_table(status.conditions),
         "namespaces": _namespaces_table(status.namespaces),
         "services": services_table(status.services),
+        **({"conflicts": conflicts_table(status.conflicts)} if status.conflicts else {}),
         JSON_KEY: json.dumps(document(status), separators=(",", ":"), ensure_ascii=False),
     }
 
@@ -58,6 +71,7 @@ def document(status: Status) -> dict[str, Any]:
         "conditions": [_condition(condition) for condition in status.conditions],
         "namespaces": [_namespace(namespace) for namespace in status.namespaces],
         "services": [_service(service) for service in status.services[:MAX_SERVICES]],
+        "conflicts": [_conflict(conflict) for conflict in status.conflicts[:MAX_ROWS]],
         "pid": status.process.pid,
         "instance": status.process.instance,
         "version": status.process.version,
@@ -77,6 +91,21 @@ def services_table(services: Sequence[ServiceStatus]) -> str:
         for service in services[:MAX_ROWS]
     ]
     return table(("SERVICE", "ADDRESS", "PORTS", "STATE", "MESSAGE"), rows, len(services))
+
+
+def conflicts_table(conflicts: Sequence[Conflict]) -> str:
+    """Write one line per conflict; the ConfigMap has the key only while there are any."""
+    rows = [
+        (few(conflict.over), conflict.kind.value, conflict.has, conflict.without, conflict.remedy)
+        for conflict in conflicts[:MAX_ROWS]
+    ]
+    return table([heading.upper() for heading in CONFLICTS], rows, len(conflicts))
+
+
+def few(names: Sequence[str]) -> str:
+    """Write the first names out, and how many more there are."""
+    more = len(names) - MAX_TOLD
+    return ", ".join(names[:MAX_TOLD]) + (f" and {more} more" if more > 0 else "")
 
 
 def remark(message: str, refused: int) -> str:
@@ -144,4 +173,14 @@ def _service(service: ServiceStatus) -> dict[str, Any]:
         "message": service.message,
         "url": service.url,
         "refused": service.refused,
+    }
+
+
+def _conflict(conflict: Conflict) -> dict[str, Any]:
+    return {
+        "kind": conflict.kind.value,
+        "over": list(conflict.over[:MAX_NAMES]),
+        "has": conflict.has,
+        "without": conflict.without,
+        "remedy": conflict.remedy,
     }

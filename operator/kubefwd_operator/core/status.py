@@ -16,6 +16,7 @@ from enum import StrEnum
 
 from kubefwd_operator.core import conditions as judge
 from kubefwd_operator.core.conditions import Condition, Seen, Truth
+from kubefwd_operator.core.conflicts import Conflict, conflicts
 from kubefwd_operator.core.links import link
 from kubefwd_operator.core.model import (
     AuthorityState,
@@ -134,6 +135,7 @@ class Status:
     problems: tuple[Problem, ...] = ()
     process: Process = Process()
     engine_why: str = ""
+    conflicts: tuple[Conflict, ...] = ()
 
     def condition(self, kind: str) -> Condition:
         """Find the condition of this type. Raises KeyError when there is none."""
@@ -172,6 +174,7 @@ def build(
         problems=tuple(judge.remaining(seen)),
         process=process,
         engine_why=seen.engine.why,
+        conflicts=conflicts(seen.engine.services),
     )
 
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from kubefwd_operator.core import clashes
 from kubefwd_operator.core.errors import HelperRefused
 from kubefwd_operator.core.model import Desired, Problem
 from kubefwd_operator.core.names import HostsEntry, Placed, Published, ServiceKey, publish
@@ -19,11 +20,6 @@ from kubefwd_operator.privileged.rivals import Contested
 AGAIN = "It is tried again every 30 seconds."
 
 _REASONS = {"limit": Reason.LIMIT_REACHED, "read-only": Reason.HOSTS_NOT_WRITABLE}
-_WITHHELD = {"refused": Reason.NAME_REFUSED}
-_REMEDIES = {
-    "held-by-user": " Take that line out of /etc/hosts, or use another name of this service.",
-    "held-by-instance": " It comes here when that one ends; until then use another name of it.",
-}
 
 
 class NamingHelper(Protocol):
@@ -94,24 +90,29 @@ def names(written: Written, placed: Placed) -> tuple[tuple[str, ...], tuple[Prob
     lost = [each for each in written.withheld if each.ip in own]
     gone = {each.name for each in lost}
     given = written.published.names.get(placed.key, ())
-    return tuple(name for name in given if name not in gone), tuple(map(_lost, lost))
+    problems = tuple(_lost(name, _whose(placed.key)) for name in lost)
+    return tuple(name for name in given if name not in gone), problems
 
 
 def notes(written: Written, key: ServiceKey, given: Iterable[str]) -> tuple[Problem, ...]:
     """Return what is to be known of names that a service has: who waits for them, and more."""
     contested = [
-        Problem(
-            Reason.NAME_CONTESTED,
-            f"{each.name}: {each.by} waits for it too, and gets it when this Tilt ends.",
-        )
+        clashes.contested(each.name, _whose(key), each.by)
         for each in written.contested
         if each.name in given
     ]
     return (*contested, *written.published.problems.get(key, ()))
 
 
-def _lost(name: Withheld) -> Problem:
-    return Problem(
-        _WITHHELD.get(name.reason, Reason.NAME_TAKEN),
-        f"{name.name}: {name.message}{_REMEDIES.get(name.reason, '')}",
-    )
+def _lost(name: Withheld, service: str) -> Problem:
+    if name.reason == "refused":
+        return clashes.machines(name.name, service, name.message)
+    if name.reason == "held-by-user":
+        return clashes.in_hosts_file(name.name, service, name.message, name.holder)
+    if name.reason == "held-by-instance":
+        return clashes.other_tilts(name.name, service, name.message, name.holder)
+    return Problem(Reason.NAME_TAKEN, f"{name.name}: {name.message}")
+
+
+def _whose(key: ServiceKey) -> str:
+    return f"{key[1]}.{key[0]}"

@@ -12,7 +12,7 @@ import logging
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -20,7 +20,7 @@ from kubefwd_operator.core.errors import HelperError, HelperGone, HelperRefused
 from kubefwd_operator.core.model import KubefwdAccess
 from kubefwd_operator.core.names import HostsEntry, spell
 from kubefwd_operator.privileged.conversation import Conversation
-from kubefwd_operator.privileged.rivals import HOSTS, Contested, contested
+from kubefwd_operator.privileged.rivals import HOSTS, Contested, contested, holders
 from kubefwd_operator.privileged.wire import VERSION, Answer, Event
 
 BEAT = 2.0
@@ -38,13 +38,15 @@ _LEVELS = {"warning": logging.WARNING, "error": logging.ERROR}
 class Withheld:
     """A name that the helper did not write, and in `message` the sentence why.
 
-    `reason` is refused, held-by-user, held-by-instance or duplicate.
+    `reason` is refused, held-by-user, held-by-instance or duplicate. `holder` is who holds it, as
+    far as that can be read (`rivals.py`).
     """
 
     name: str
     ip: str
     reason: str
     message: str
+    holder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,9 @@ class Helper:
         Raises HelperRefused: foreign, limit, read-only, system; and HelperGone.
         """
         answer = await self._talk.ask("hosts", entries=[entry._asdict() for entry in entries])
-        withheld = _withheld(answer)
+        rows = _withheld(answer)
+        held = holders({each.name for each in rows if each.reason in _HELD}, self._hosts_file)
+        withheld = tuple(replace(each, holder=held.get(each.name, "")) for each in rows)
         elsewhere = {each.name for each in withheld}
         names = [name for entry in entries for name in spell(entry) if name not in elsewhere]
         changed = answer.body.get("changed") is True
@@ -233,6 +237,9 @@ class Helper:
 def _number(answer: Answer, key: str) -> int:
     value = answer.body.get(key)
     return value if isinstance(value, int) else 0
+
+
+_HELD = ("held-by-user", "held-by-instance")
 
 
 def _withheld(answer: Answer) -> tuple[Withheld, ...]:

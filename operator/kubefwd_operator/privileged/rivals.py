@@ -1,4 +1,4 @@
-"""Who waits for a name that is ours, read from the hosts file as anybody may read it.
+"""Who has a name that we want, and who waits for one of ours: as anybody may read the hosts file.
 
 A helper that has to leave a name to another instance says so in a comment of its own block,
 `# waits for NAMES # kubefwd-operator:UID.INSTANCE`. So the holder can be told of the conflict, too.
@@ -8,6 +8,8 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+
+from kubefwd_operator.privileged.leftovers import owners
 
 HOSTS = Path("/etc/hosts")
 _WAITING = re.compile(rb"(?m)^# waits for ([a-z0-9. -]+) # kubefwd-operator:([0-9.a-z-]+)$")
@@ -21,6 +23,22 @@ class Contested:
     by: str
 
 
+def holders(names: Collection[str], hosts: Path = HOSTS) -> dict[str, str]:
+    """Say who holds names: an instance (`UID.INSTANCE`), or the address of a line of the user's.
+
+    A name that two lines hold is told as the helper sees it: the user's counts. None is told when
+    the file cannot be read.
+    """
+    found: dict[str, str] = {}
+    for line in _lines(hosts) if names else ():
+        address, *words = line.partition(b"#")[0].decode("ascii", "replace").lower().split() or [""]
+        owner = next(iter(owners(line)), "")
+        for name in (word.rstrip(".") for word in words):
+            if name in names and not (owner and name in found):
+                found[name] = owner or address
+    return found
+
+
 def waiting(content: bytes) -> dict[str, str]:
     """Return which instance waits for each name that another one holds."""
     found = _WAITING.findall(content)
@@ -29,8 +47,12 @@ def waiting(content: bytes) -> dict[str, str]:
 
 def contested(names: Collection[str], hosts: Path = HOSTS) -> tuple[Contested, ...]:
     """Say which of our names somebody else waits for; none when the file cannot be read."""
-    try:
-        waits = waiting(hosts.read_bytes())
-    except OSError:
-        return ()
+    waits = waiting(b"\n".join(_lines(hosts)))
     return tuple(Contested(name, waits[name]) for name in names if name in waits)
+
+
+def _lines(hosts: Path) -> list[bytes]:
+    try:
+        return hosts.read_bytes().split(b"\n")
+    except OSError:
+        return []

@@ -119,6 +119,18 @@ def test_each_service_has_a_line() -> None:
     assert db.rstrip().endswith("It has no selector.")
 
 
+def test_conflicts_have_a_table_of_their_own() -> None:
+    who = {"has": "[your] line", "without": "web.a", "remedy": "Take it out."}
+    row = {"kind": "HostsFile", "over": ["web", "web.a"], **who}
+    lines = shown(services=[service()], conflicts=[row]).splitlines()
+    title = lines.index("Conflicts")
+    assert any("127.18.0.3" in line for line in lines[:title])
+    (line,) = [line for line in lines[title:] if "HostsFile" in line]
+    words = "web, web.a HostsFile [your] line web.a Take it out."
+    assert " ".join(line.split()) == words
+    assert "Conflicts" not in shown(services=[service()], conflicts=[])
+
+
 @pytest.mark.parametrize(
     "one, is_said",
     [

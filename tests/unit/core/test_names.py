@@ -132,7 +132,7 @@ def test_the_first_namespace_in_order_has_the_bare_name() -> None:
     (problem,) = problems(published, "web.a")
     assert problem.reason is Reason.NAME_ELSEWHERE
     assert "'web' belongs to namespace 'b'" in problem.message
-    assert "use 'web.a'" in problem.message
+    assert "Use 'web.a'" in problem.message
     assert "`namespaces`" in problem.message
 
 
@@ -229,7 +229,7 @@ def test_a_public_name_is_explained_with_the_long_form(source: Source, says: str
     (problem,) = problems(publish([service("web.dev")], desired("dev", source=source)), "web.dev")
     assert says in problem.message
     assert "'.dev'" in problem.message
-    assert "use 'web.dev.svc.cluster.local'" in problem.message
+    assert "Use 'web.dev.svc.cluster.local'" in problem.message
 
 
 def test_a_service_without_addresses_has_no_names() -> None:

@@ -7,7 +7,14 @@ import pytest
 from tests.unit.core.situations import LATER, NOON, broken, row, seen, status, wish
 
 from kubefwd_operator.core import report
-from kubefwd_operator.core.model import AuthoritySeen, AuthorityState, NamespaceSeen, ServiceState
+from kubefwd_operator.core.conflicts import Conflict
+from kubefwd_operator.core.model import (
+    AuthoritySeen,
+    AuthorityState,
+    ClashKind,
+    NamespaceSeen,
+    ServiceState,
+)
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.core.report import JSON_KEY, document, encode, services_table, table
 from kubefwd_operator.core.status import ServiceStatus
@@ -98,6 +105,7 @@ def test_the_document_for_machines() -> None:
         "conditions",
         "namespaces",
         "services",
+        "conflicts",
         "pid",
         "instance",
         "version",
@@ -161,6 +169,54 @@ def test_the_same_situation_is_written_alike_later() -> None:
 def test_a_change_is_written() -> None:
     changed = status(wish("a", "b"), seen(row("web.a"), b=NamespaceSeen()), STATUS, LATER)
     assert encode(changed) != encode(STATUS)
+
+
+ROW = Conflict(
+    ClashKind.HOSTS_FILE, ("web", "web.a"), "your own line", "web.a", "Take that line out."
+)
+
+
+def test_conflicts_are_shown_only_while_there_are_any() -> None:
+    assert "conflicts" not in encode(STATUS)
+    assert document(STATUS)["conflicts"] == []
+    clashing = replace(STATUS, conflicts=(ROW,))
+    assert encode(clashing)["conflicts"].splitlines() == [
+        "OVER        KIND       HAS IT         GOES WITHOUT  WHAT TO DO",
+        "web, web.a  HostsFile  your own line  web.a         Take that line out.",
+    ]
+    assert document(clashing)["conflicts"] == [
+        {
+            "kind": "HostsFile",
+            "over": ["web", "web.a"],
+            "has": "your own line",
+            "without": "web.a",
+            "remedy": "Take that line out.",
+        }
+    ]
+
+
+def test_many_conflicts_are_cut_and_counted() -> None:
+    many = replace(STATUS, conflicts=(ROW,) * (report.MAX_ROWS + 7))
+    assert encode(many)["conflicts"].endswith(f"... and 7 more: see {JSON_KEY}\n")
+    names = tuple(f"web-{number}" for number in range(report.MAX_NAMES + 1))
+    (row, *rest) = document(replace(many, conflicts=(replace(ROW, over=names), *many.conflicts)))[
+        "conflicts"
+    ]
+    assert len(row["over"]) == report.MAX_NAMES
+    assert len(rest) == report.MAX_ROWS - 1
+
+
+@pytest.mark.parametrize(
+    "names, told",
+    [
+        pytest.param((), "", id="none"),
+        pytest.param(("a", "b"), "a, b", id="all"),
+        pytest.param(("a", "b", "c", "d"), "a, b, c, d", id="just all"),
+        pytest.param(("a", "b", "c", "d", "e", "f"), "a, b, c, d and 2 more", id="the first"),
+    ],
+)
+def test_few(names: tuple[str, ...], told: str) -> None:
+    assert report.few(names) == told
 
 
 def service(number: int, names: tuple[str, ...] = ()) -> ServiceStatus:

@@ -93,17 +93,37 @@ async def test_a_helper_that_is_gone_is_the_callers_concern(
 
 
 @pytest.mark.parametrize(
-    "why, reason, remedy",
+    "why, holder, reason, has, remedy",
     [
-        ("refused", Reason.NAME_REFUSED, ""),
-        ("held-by-user", Reason.NAME_TAKEN, "Take that line out of /etc/hosts"),
-        ("held-by-instance", Reason.NAME_TAKEN, "comes here when that one ends"),
+        ("refused", "", Reason.NAME_REFUSED, "this machine", "Use another name"),
+        (
+            "held-by-user",
+            "192.0.2.7",
+            Reason.NAME_TAKEN,
+            "your own line in /etc/hosts, 192.0.2.7",
+            "Take that line out of /etc/hosts",
+        ),
+        (
+            "held-by-instance",
+            "1000.tilt-2",
+            Reason.NAME_TAKEN,
+            "the Tilt 'tilt-2' of user 1000",
+            "comes here when that one ends",
+        ),
+        ("held-by-instance", "", Reason.NAME_TAKEN, "another Tilt", "when that one ends"),
+        ("duplicate", "", Reason.NAME_TAKEN, None, ""),
     ],
 )
 async def test_a_name_that_is_withheld(
-    writer: HostsWriter, helper: Helper, why: str, reason: Reason, remedy: str
+    writer: HostsWriter,
+    helper: Helper,
+    why: str,
+    holder: str,
+    reason: Reason,
+    has: str | None,
+    remedy: str,
 ) -> None:
-    lost = Withheld("web", "127.18.0.3", why, "It is so.")
+    lost = Withheld("web", "127.18.0.3", why, "It is so.", holder)
     other = Withheld("web", "127.18.0.9", why, "Another's.")
     helper.outcome = HostsOutcome((lost, other))
     await write(writer, WEB)
@@ -113,6 +133,13 @@ async def test_a_name_that_is_withheld(
     assert problem.reason is reason
     assert problem.message.startswith("web: It is so.")
     assert remedy in problem.message
+    if has is None:
+        assert problem.clash is None
+    else:
+        assert problem.clash is not None
+        assert (problem.clash.over, problem.clash.without) == ("web", "web.shop-a")
+        assert problem.clash.has == has
+        assert remedy in problem.clash.remedy
 
 
 async def test_who_waits_for_a_name_is_noted_beside_it(writer: HostsWriter, helper: Helper) -> None:
@@ -120,6 +147,9 @@ async def test_who_waits_for_a_name_is_noted_beside_it(writer: HostsWriter, help
     await write(writer, WEB)
     (problem,) = notes(writer.written, WEB.key, NAMES)
     assert problem.reason is Reason.NAME_CONTESTED
+    assert problem.clash is not None
+    assert problem.clash.has == "web.shop-a"
+    assert problem.clash.without == "the Tilt 'tilt-2' of user 1000"
     assert notes(writer.written, WEB.key, ("another",)) == ()
 
 

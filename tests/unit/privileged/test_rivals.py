@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kubefwd_operator.privileged.rivals import Contested, contested, waiting
+from kubefwd_operator.privileged.rivals import Contested, contested, holders, waiting
 from kubefwd_operator.root.helper.hosts import without
 
 ME, OTHER = "1000.tilt-10350", "1001.tilt-10350"
@@ -36,3 +36,32 @@ def test_names_that_nobody_waits_for_are_not_told(tmp_path: Path) -> None:
 
 def test_a_hosts_file_that_cannot_be_read_tells_nothing(tmp_path: Path) -> None:
     assert contested(["web"], tmp_path / "none") == ()
+    assert holders(["web"], tmp_path / "none") == {}
+
+
+@pytest.mark.parametrize(
+    "content, found",
+    [
+        pytest.param("10.0.0.1 web", {"web": "10.0.0.1"}, id="a line of the user's"),
+        pytest.param("10.0.0.1\tx WEB. # web\n", {"web": "10.0.0.1"}, id="in another way"),
+        pytest.param(
+            f"127.18.0.3 web # kubefwd-operator:{OTHER}\n", {"web": OTHER}, id="another's"
+        ),
+        pytest.param(
+            f"10.0.0.1 web\n127.18.0.3 web # kubefwd-operator:{OTHER}\n",
+            {"web": "10.0.0.1"},
+            id="the user's counts, before",
+        ),
+        pytest.param(
+            f"127.18.0.3 web # kubefwd-operator:{OTHER}\n10.0.0.1 web\n",
+            {"web": "10.0.0.1"},
+            id="the user's counts, behind",
+        ),
+        pytest.param("10.0.0.1 web.a\n", {}, id="another name"),
+        pytest.param("# web\n\n", {}, id="a comment"),
+    ],
+)
+def test_who_holds_a_name(tmp_path: Path, content: str, found: dict[str, str]) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text(content)
+    assert holders(["web"], hosts) == found
