@@ -16,6 +16,7 @@ from kubefwd_operator.core.model import (
     Desired,
     DesiredNamespace,
     EngineSeen,
+    Fault,
     NamespaceSeen,
     Problem,
     ServiceSeen,
@@ -108,17 +109,6 @@ class Seen:
     authority: AuthoritySeen
     engine: EngineSeen
     problems: tuple[Problem, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What is wrong with one subject: `service.namespace`, a namespace, or the whole."""
-
-    subject: str
-    problem: Problem
-
-    def __str__(self) -> str:
-        return f"{self.subject}: {self.problem.message}"
 
 
 _AUTHORITY = {

@@ -10,6 +10,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from kubefwd_operator.core.reason import Reason
+from kubefwd_operator.core.rules import NO_RULES, Rules
 
 
 class ClashKind(StrEnum):
@@ -48,6 +49,17 @@ class Problem:
     reason: Reason
     message: str
     clash: Clash | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is to be said of one subject: `service.namespace`, a namespace, a policy, the whole."""
+
+    subject: str
+    problem: Problem
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.problem.message}"
 
 
 # --- what is wanted --------------------------------------------------------------------------
@@ -95,6 +107,51 @@ class Desired:
     namespaces: tuple[DesiredNamespace, ...] = ()
     bare_names: bool = True
     generation: int = 0
+
+
+# --- what the cluster's ForwardPolicy objects say ----------------------------------------------
+
+
+class Forward(StrEnum):
+    """`spec.forward` of a policy."""
+
+    ALWAYS = "Always"
+    WHEN_DEPLOYED = "WhenDeployed"
+    NEVER = "Never"
+
+
+@dataclass(frozen=True, slots=True)
+class NamespacePolicy:
+    """What all policies of a namespace come to. `by` names the one that says `forward`.
+
+    `created` is when that one was made (RFC 3339); `faults` are told of policies that do not count.
+    """
+
+    forward: Forward = Forward.WHEN_DEPLOYED
+    by: str = ""
+    created: str = ""
+    rules: Rules = NO_RULES
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PoliciesSeen:
+    """The cluster's policies, by namespace.
+
+    `known` is False until the cluster has answered for the first time, be it that there are none or
+    that they may not be read; `problem` then says so.
+    """
+
+    known: bool = False
+    namespaces: Mapping[str, NamespacePolicy] = field(default_factory=lambda: MappingProxyType({}))
+    problem: Problem | None = None
+
+    def of(self, namespace: str) -> NamespacePolicy:
+        """Give what holds for a namespace; nothing special where there is no policy."""
+        return self.namespaces.get(namespace) or NamespacePolicy()
+
+
+NO_POLICIES = PoliciesSeen(known=True)
 
 
 # --- what the cluster holds (catalog) --------------------------------------------------------

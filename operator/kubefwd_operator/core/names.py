@@ -22,9 +22,18 @@ from kubefwd_operator.core import clashes
 from kubefwd_operator.core.model import Desired, Problem, Source
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.core.tlds import TLDS
-from kubefwd_operator.root.helper.names import HostsEntry, is_label, refused, spell
+from kubefwd_operator.root.helper.names import HostsEntry, is_hostname, is_label, refused, spell
 
-__all__ = ["HostsEntry", "Placed", "Published", "is_label", "publish", "refused", "spell"]
+__all__ = [
+    "HostsEntry",
+    "Placed",
+    "Published",
+    "is_hostname",
+    "is_label",
+    "publish",
+    "refused",
+    "spell",
+]
 
 MAX_ENTRIES = 4096
 """What the helper accepts in one `hosts` request."""

@@ -47,6 +47,11 @@ class Reason(StrEnum):
     NOT_ANSWERING = "NotAnswering"
     ADDRESSES_EXHAUSTED = "AddressesExhausted"
 
+    # what policies and arguments say of services
+    SKIPPED = "Skipped"
+    POLICY_INVALID = "PolicyInvalid"
+    POLICY_CONFLICT = "PolicyConflict"
+
     # the machine
     HOSTS_NOT_WRITABLE = "HostsNotWritable"
     OWNERS_UNKNOWN = "OwnersUnknown"

@@ -33,6 +33,11 @@ def is_label(text: str) -> bool:
     return _LABEL.fullmatch(text) is not None
 
 
+def is_hostname(text: str) -> bool:
+    """Whether `text` is a DNS-1123 name of two labels or more."""
+    return len(text) <= 253 and "." in text and all(map(is_label, text.split(".")))
+
+
 def spell(entry: HostsEntry) -> tuple[str, ...]:
     """Every name of an entry, as in the cluster; a pod's names have the pod in front."""
     head = f"{entry.pod}.{entry.service}" if entry.pod else entry.service
