@@ -1,9 +1,9 @@
 """The parts of the operator, wired: catalog, authority and engine, and who wakes whom.
 
 Every change of a part wakes the loop. The engine is built on the other two and looks again when
-either has changed. The end goes the other way round: the engine takes its names and listeners back
-through the helper, then the helper's connection is closed without a `bye` (it lingers for a next
-operator), then the cluster's.
+either has changed; `waiting/` asks it on behalf of `kubefwd-operator wait`. The end goes the other
+way round: the engine takes its names and listeners back through the helper, then the helper's
+connection is closed without a `bye` (it lingers for a next operator), then the cluster's.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from kubefwd_operator.core.model import (
 from kubefwd_operator.engines.select import select
 from kubefwd_operator.privileged.authority import Authority
 from kubefwd_operator.privileged.ways import chosen
+from kubefwd_operator.waiting.server import WaitServer
 
 log = logging.getLogger(__name__)
 
@@ -46,12 +47,14 @@ class Parts:
         built_on = (setup.kubefwd, self._catalog, self._authority, changed)
         allow = setup.settings.allow_other_users
         self._engine = select(setup.settings.engine, *built_on, allow_other_users=allow)
+        self._waiting = WaitServer.of(setup.settings.instance, self._engine.dial)
 
     def start(self) -> None:
         """Start the tasks of all parts."""
         self._catalog.start()
         self._authority.start()
         self._engine.start()
+        self._waiting.start()
 
     def want(self, desired: Desired) -> None:
         """Tell every part what is wanted."""
@@ -65,6 +68,7 @@ class Parts:
 
     async def close(self) -> None:
         """Stop everything, in order, each within its time."""
+        await _within(OTHER_SECONDS, self._waiting.close())
         await _within(ENGINE_SECONDS, self._engine.close())
         await _within(OTHER_SECONDS, self._authority.close())
         await _within(OTHER_SECONDS, self._catalog.close())

@@ -9,10 +9,11 @@ import pytest
 
 from kubefwd_operator import parts as module
 from kubefwd_operator.config import Config
-from kubefwd_operator.core.model import Desired, PinnedKubefwd
+from kubefwd_operator.core.model import Desired, Dialled, PinnedKubefwd
 from kubefwd_operator.core.settings import RootChoice, Settings
 from kubefwd_operator.parts import ENGINE_SECONDS, OTHER_SECONDS, Parts
 from kubefwd_operator.tilt.session import TiltLocation
+from kubefwd_operator.waiting.server import WaitServer
 
 WISH = Desired(generation=1)
 PINNED = PinnedKubefwd("/opt/kubefwd", "0" * 64)
@@ -23,6 +24,8 @@ SETUP = Config(
     {"A": "b"},
     PINNED,
 )
+
+CLOSED = ["close waiting", "close engine", "close authority", "close catalog"]
 
 
 class Noting:
@@ -44,6 +47,9 @@ class Noting:
 
     def seen(self) -> str:
         return self.name
+
+    async def dial(self, address: str, port: int) -> Dialled:
+        return Dialled(self.name)
 
     async def close(self) -> None:
         self.notes.append(f"close {self.name}")
@@ -72,6 +78,11 @@ class World:
             assert [part.name for part in built_on[1:3]] == ["catalog", "authority"]
             return self.make("engine", built_on[3])
 
+        def waiting(instance: str, dial: Callable[..., Any]) -> Noting:
+            assert (instance, dial) == ("tilt-1", self.made["engine"].dial)
+            return self.make("waiting", lambda: None)
+
+        monkeypatch.setattr(WaitServer, "of", waiting)
         for name, factory in (("Catalog", catalog), ("Authority", authority), ("select", engine)):
             monkeypatch.setattr(module, name, factory)
         self.parts = Parts(SETUP, lambda: self.notes.append("wake loop"))
@@ -95,7 +106,8 @@ def test_everybody_is_started_and_told_and_shown_in_order(world: World) -> None:
     world.parts.start()
     world.parts.want(WISH)
     names = ("catalog", "authority", "engine")
-    assert world.notes == [f"{verb} {name}" for verb in ("start", "want") for name in names]
+    started = [f"start {name}" for name in (*names, "waiting")]
+    assert world.notes == [*started, *(f"want {name}" for name in names)]
     assert [str(shown) for shown in world.parts.seen()] == list(names)
 
 
@@ -114,7 +126,7 @@ def test_who_wakes_whom(world: World, who: str, woken: list[str]) -> None:
 
 async def test_names_and_listeners_go_before_the_helper_and_the_cluster(world: World) -> None:
     await world.parts.close()
-    assert world.notes == ["close engine", "close authority", "close catalog"]
+    assert world.notes == CLOSED
 
 
 async def _fail() -> None:
@@ -126,7 +138,7 @@ async def _fail() -> None:
 @pytest.mark.parametrize(
     "closing, seconds",
     [
-        pytest.param(lambda: asyncio.Event().wait(), ENGINE_SECONDS + 2 * OTHER_SECONDS, id="hang"),
+        pytest.param(lambda: asyncio.Event().wait(), ENGINE_SECONDS + 3 * OTHER_SECONDS, id="hang"),
         pytest.param(_fail, 0, id="fail"),
     ],
 )
@@ -136,5 +148,5 @@ async def test_no_part_keeps_the_next_from_closing(
     for part in world.made.values():
         part.closing = closing
     await world.parts.close()
-    assert world.notes == ["close engine", "close authority", "close catalog"]
+    assert world.notes == CLOSED
     assert asyncio.get_running_loop().time() == pytest.approx(seconds)

@@ -19,6 +19,7 @@ COMMANDS = (
     "sudoers",
     "uninstall-helper",
     "version",
+    "wait",
 )
 
 

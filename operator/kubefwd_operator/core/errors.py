@@ -21,6 +21,7 @@ KubefwdOperatorError
     KubefwdUnreachable       no answer, or none in time
     KubefwdForeign           something else answers at its address, or a kubefwd that is not ours
     KubefwdRefused           it answered with an error; `.code` is kubefwd's own
+  OperatorSilent           the running operator does not answer at its socket
 
 The message of each is a sentence for people: what is wrong and what to do. Secrets and blobs are
 kept out. The third-party error that caused it is chained (`raise ... from`), never pasted in.
@@ -120,3 +121,7 @@ class KubefwdRefused(KubefwdError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class OperatorSilent(KubefwdOperatorError):
+    """Nobody answers at the operator's own socket, or with nothing that can be understood."""

@@ -268,6 +268,25 @@ class EngineSeen:
     why: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Dialled:
+    """What came of a connection that was tried. `why` not, as a sentence; empty when it stands.
+
+    `ours` tells whether the address is one that this engine forwards.
+    """
+
+    why: str = ""
+    ours: bool = True
+
+    @property
+    def reached(self) -> bool:
+        """Whether it stands."""
+        return self.ours and not self.why
+
+
+FOREIGN = Dialled("This operator forwards nothing at that address.", ours=False)
+
+
 # --- kubefwd, the program --------------------------------------------------------------------
 
 

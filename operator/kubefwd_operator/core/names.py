@@ -66,6 +66,11 @@ class Placed:
         """(namespace, service), the key of the mappings in `Published`."""
         return (self.namespace, self.service)
 
+    @property
+    def every_address(self) -> frozenset[str]:
+        """Its own and those of its pods."""
+        return frozenset(self.addresses) | {address for _, address in self.pods}
+
 
 @dataclass(frozen=True, slots=True)
 class Published:

@@ -2,7 +2,7 @@
 
 from typing import Protocol, TypeVar
 
-from kubefwd_operator.core.model import AuthoritySeen, Desired, EngineSeen
+from kubefwd_operator.core.model import AuthoritySeen, Desired, Dialled, EngineSeen
 
 H_co = TypeVar("H_co", covariant=True)
 
@@ -30,6 +30,12 @@ class Engine(Protocol):
 
     def seen(self) -> EngineSeen:
         """Return what answers right now; immediate, and a frozen value."""
+
+    async def dial(self, address: str, port: int) -> Dialled:
+        """Try a connection as a program would have it there, and end it again.
+
+        It takes as long as it takes: the caller has the clock.
+        """
 
     async def close(self) -> None:
         """Stop forwarding: names first, then listeners. Never raises."""

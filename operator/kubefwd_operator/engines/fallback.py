@@ -10,8 +10,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
-from kubefwd_operator.core.model import Desired, EngineSeen
+from kubefwd_operator.core.model import Desired, Dialled, EngineSeen
 from kubefwd_operator.engines.engine import RunningEngine
+
+SWITCHING = Dialled("The engine is being replaced by the other one.", ours=False)
 
 _log = logging.getLogger(__name__)
 
@@ -67,6 +69,12 @@ class Fallback:
         if self._active is not None:
             self._seen = self._active.seen()
         return replace(self._seen, why=self._why or self._seen.why)
+
+    async def dial(self, address: str, port: int) -> Dialled:
+        """Pass it on to the active one."""
+        if self._active is None:
+            return SWITCHING
+        return await self._active.dial(address, port)
 
     async def close(self) -> None:
         """Close the active one."""

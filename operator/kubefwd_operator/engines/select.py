@@ -8,7 +8,14 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
-from kubefwd_operator.core.model import Desired, EngineSeen, NoKubefwd, PinnedKubefwd, Problem
+from kubefwd_operator.core.model import (
+    Desired,
+    Dialled,
+    EngineSeen,
+    NoKubefwd,
+    PinnedKubefwd,
+    Problem,
+)
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines.engine import AuthorityLike, RunningEngine
 from kubefwd_operator.engines.fallback import Fallback
@@ -39,6 +46,7 @@ class NoEngine:
     """Stands in for an engine that cannot be had."""
 
     def __init__(self, name: str, sentence: str) -> None:
+        self._sentence = sentence
         self._seen = EngineSeen(name, problems=(Problem(Reason.ENGINE_UNAVAILABLE, sentence),))
 
     def start(self) -> None:
@@ -53,6 +61,10 @@ class NoEngine:
     def seen(self) -> EngineSeen:
         """Return why there is no engine."""
         return self._seen
+
+    async def dial(self, address: str, port: int) -> Dialled:  # noqa: ARG002 - the protocol's
+        """Return why there is no engine."""
+        return Dialled(self._sentence, ours=False)
 
     async def close(self) -> None:
         """Do nothing."""

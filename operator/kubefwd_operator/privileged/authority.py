@@ -8,13 +8,12 @@ No task ends of an exception: that becomes a Problem, and the task starts again.
 
 import asyncio
 import logging
-import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
 from kubefwd_operator.core.model import AuthoritySeen, Desired, PinnedKubefwd, Problem
 from kubefwd_operator.core.reason import Reason
-from kubefwd_operator.privileged import advice, rundir, surroundings
+from kubefwd_operator.privileged import advice, surroundings
 from kubefwd_operator.privileged.answers import Answer
 from kubefwd_operator.privileged.attempts import Attempts, Refusal
 from kubefwd_operator.privileged.channel import Helper
@@ -61,7 +60,7 @@ class Authority:
         self._log = log
         self._timing = timing or Timing()
         self._look = look or partial(surroundings.look, instance, environ, kubefwd)
-        self._listening = listening or _listening(instance)
+        self._listening = listening or Listening.of(instance)
         self._door = Door(
             self._listening,
             linger=linger,
@@ -263,8 +262,3 @@ class Authority:
         self._tries += 1
         await asyncio.sleep(pause)
         self._fire(Event.DUE, self._problem)
-
-
-def _listening(instance: str) -> Listening:
-    uid = os.geteuid()
-    return Listening(lambda: rundir.locate(uid, rundir.home_of(uid), instance), uid)

@@ -1,6 +1,7 @@
-"""The socket that the helper connects back to: bound anew at every start, renamed into place.
+"""A socket in the run directory: bound anew at every start, renamed into place.
 
-Newest wins: whoever renamed last over `helper.sock` is the operator of this instance, and an older
+`helper.sock` is what the helper connects back to, `wait.sock` what `kubefwd-operator wait` asks at.
+Newest wins: whoever renamed last over the name is the operator of this instance, and an older
 one sees that the name leads to another inode. Nobody unlinks a socket that is not its own. Names
 are relative to a directory descriptor, which also beats the 108-byte limit of socket paths.
 """
@@ -22,7 +23,7 @@ _BACKLOG = 16
 
 
 class Standing(Enum):
-    """Whose `helper.sock` is now."""
+    """Whose the name is now."""
 
     OURS = auto()
     ANOTHERS = auto()
@@ -33,14 +34,23 @@ class Standing(Enum):
 class Listening:
     """One operator's socket. `locate` is asked anew at each `open` and `standing`."""
 
-    def __init__(self, locate: Callable[[], RunDirectory], uid: int) -> None:
+    def __init__(
+        self, locate: Callable[[], RunDirectory], uid: int, socket_name: str = SOCKET
+    ) -> None:
         self._locate = locate
         self._uid = uid
+        self._name = socket_name
         self._directory: RunDirectory | None = None
         self._fd = -1
         self._socket: socket.socket | None = None
         self._inode = (0, 0)
         self._wake: asyncio.Future[None] | None = None
+
+    @classmethod
+    def of(cls, instance: str, socket_name: str = SOCKET) -> "Listening":
+        """Make that of an instance, in the run directory of whoever runs this."""
+        uid = os.geteuid()
+        return cls(lambda: rundir.locate(uid, rundir.home_of(uid), instance), uid, socket_name)
 
     def open(self) -> bool:
         """Bind and rename into place; True when an earlier operator's socket was there.
@@ -68,13 +78,13 @@ class Listening:
         found = os.lstat(fresh, dir_fd=self._fd)
         self._inode = (found.st_dev, found.st_ino)
         before = self._named() is not None
-        os.rename(fresh, SOCKET, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+        os.rename(fresh, self._name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
         self._stir()
         return before
 
     def _named(self) -> tuple[int, int] | None:
         with suppress(OSError):
-            found = os.lstat(SOCKET, dir_fd=self._fd)
+            found = os.lstat(self._name, dir_fd=self._fd)
             return (found.st_dev, found.st_ino)
         return None
 
@@ -136,7 +146,7 @@ class Listening:
         if self._fd >= 0:
             if self._named() == self._inode:
                 with suppress(OSError):
-                    os.unlink(SOCKET, dir_fd=self._fd)
+                    os.unlink(self._name, dir_fd=self._fd)
             os.close(self._fd)
             self._fd = -1
         self._stir()
@@ -144,13 +154,22 @@ class Listening:
 
 def bind_at(listener: socket.socket, directory: int, name: str) -> None:
     """Bind `name` inside an open directory. Raises OSError."""
+    _at(listener.bind, directory, name)
+
+
+def connect_at(connection: socket.socket, directory: int, name: str) -> None:
+    """Connect to `name` inside an open directory. Raises OSError."""
+    _at(connection.connect, directory, name)
+
+
+def _at(act: Callable[[str], None], directory: int, name: str) -> None:
     if sys.platform == "linux":
-        listener.bind(f"/proc/self/fd/{directory}/{name}")
+        act(f"/proc/self/fd/{directory}/{name}")
         return
     before = os.open(".", os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fchdir(directory)
-        listener.bind(name)
+        act(name)
     finally:
         os.fchdir(before)
         os.close(before)

@@ -8,10 +8,10 @@ from typing import Any, cast
 import pytest
 from tests.unit.native.kit import Authority, Catalog, eventually, wish
 
-from kubefwd_operator.core.model import Desired, EngineSeen, NoKubefwd, PinnedKubefwd
+from kubefwd_operator.core.model import Desired, Dialled, EngineSeen, NoKubefwd, PinnedKubefwd
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines.engine import RunningEngine
-from kubefwd_operator.engines.fallback import Fallback
+from kubefwd_operator.engines.fallback import SWITCHING, Fallback
 from kubefwd_operator.engines.kubefwd.engine import KubefwdEngine
 from kubefwd_operator.engines.native.engine import NativeEngine
 from kubefwd_operator.engines.select import OPEN_TO_ALL, NoEngine, select
@@ -74,6 +74,7 @@ async def test_a_wish_that_cannot_be_met_forwards_nothing_and_says_what_to_do() 
     assert problem.reason is Reason.ENGINE_UNAVAILABLE
     assert problem.message == NONE.why
     assert made.seen().services == ()
+    assert await made.dial("127.18.0.1", 80) == Dialled(NONE.why, ours=False)
     await made.close()
 
 
@@ -97,6 +98,9 @@ class Engine:
 
     def seen(self) -> EngineSeen:
         return EngineSeen(self.name, why="because")
+
+    async def dial(self, address: str, port: int) -> Dialled:
+        return Dialled(f"{self.name} {address}:{port}")
 
     async def close(self) -> None:
         self.notes.append(f"close {self.name}")
@@ -144,6 +148,7 @@ async def pair() -> Pair:
 async def test_while_there_is_hope_nothing_changes(pair: Pair) -> None:
     pair.first[0].changed()
     pair.both.wake()
+    assert await pair.both.dial("127.1.27.1", 80) == Dialled("kubefwd 127.1.27.1:80")
     assert pair.notes == ["start kubefwd", "want kubefwd 1", "wake kubefwd"]
     assert pair.both.seen() == EngineSeen("kubefwd", why="because")
     assert pair.woken == 1
@@ -156,6 +161,7 @@ async def test_the_second_begins_when_the_first_has_ended(pair: Pair) -> None:
     pair.both.want(Desired(generation=1, bare_names=False))
     assert pair.both.seen().name == "kubefwd"
     assert "start native" not in pair.notes
+    assert await pair.both.dial("127.1.27.1", 80) == SWITCHING
     pair.first[0].ended.set()
     await pair.until("native")
     assert pair.notes[2:] == ["end kubefwd", "start native", "want native 1"]

@@ -10,11 +10,13 @@ from tests.unit.native.kit import CLUSTER, pod, seen, service, wish
 
 from kubefwd_operator.core.errors import KubefwdUnreachable
 from kubefwd_operator.core.model import (
+    FOREIGN,
     AuthoritySeen,
     AuthorityState,
     CatalogSeen,
     ClusterRef,
     Desired,
+    Dialled,
     PinnedKubefwd,
     Problem,
     Service,
@@ -137,6 +139,19 @@ async def test_a_service_is_named_once_it_listens(stage: Stage) -> None:
     )
     assert stage.engine.seen().name == "kubefwd"
     assert stage.reasons == []
+
+
+async def test_a_dial_goes_to_addresses_of_ours_only(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def why_not(address: str, port: int) -> str:
+        return f"{address}:{port}"
+
+    monkeypatch.setattr(module, "why_not", why_not)
+    assert await stage.engine.dial("127.1.27.1", 80) == FOREIGN
+    await stage.settle()
+    assert await stage.engine.dial("127.1.27.1", 80) == Dialled("127.1.27.1:80")
+    assert await stage.engine.dial("127.1.27.2", 80) == FOREIGN
 
 
 async def test_nothing_is_written_or_asked_again_while_nothing_changes(stage: Stage) -> None:

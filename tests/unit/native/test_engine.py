@@ -23,7 +23,15 @@ from tests.unit.native.kit import (
 
 from kubefwd_operator.core.addresses import candidates
 from kubefwd_operator.core.errors import Forbidden
-from kubefwd_operator.core.model import CatalogSeen, Desired, Service, ServiceSeen, ServiceState
+from kubefwd_operator.core.model import (
+    FOREIGN,
+    CatalogSeen,
+    Desired,
+    Dialled,
+    Service,
+    ServiceSeen,
+    ServiceState,
+)
 from kubefwd_operator.core.names import spell
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines import passing
@@ -506,3 +514,38 @@ async def test_owners_that_cannot_be_told_are_a_problem_of_the_engine(
     await eventually(lambda: engine.seen().problems)
     assert [problem.reason for problem in engine.seen().problems] == [Reason.OWNERS_UNKNOWN]
     await engine.close()
+
+
+async def test_a_dial_tells_what_a_connection_would_meet(stage: Stage, server: PodServer) -> None:
+    assert await stage.engine.dial("127.18.0.1", 80) == FOREIGN
+    await stage.forwarded(service("web", pod("web-1")))
+    address = stage.service().address
+    assert await stage.engine.dial(address, 80) == Dialled()
+    assert await stage.engine.dial(address, 81) == Dialled(
+        f"Nothing listens on port 81 of {address}."
+    )
+    assert await stage.engine.dial("127.18.0.1", 80) == FOREIGN
+    server.refuse.add("web-1")
+    assert "connection refused" in (await stage.engine.dial(address, 80)).why
+
+
+async def test_a_dial_that_is_forbidden_is_shown_as_a_connections_would_be(
+    stage: Stage, server: PodServer
+) -> None:
+    await stage.forwarded(service("web", pod("web-1")))
+    server.failing.append(Forbidden("You may not."))
+    assert await stage.engine.dial(stage.service().address, 80) == Dialled("You may not.")
+    await eventually(lambda: Reason.FORBIDDEN in stage.reasons())
+
+
+async def test_an_address_stays_ours_while_its_service_has_no_pods(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(absences, "NO_PODS_AFTER", 0.05)
+    await stage.forwarded(service("web", pod("web-1")))
+    address = stage.service().address
+    stage.catalog.put(service("web"))
+    await eventually(lambda: Reason.NO_PODS in stage.reasons())
+    await eventually(lambda: not stage.service().ports)
+    said = await stage.engine.dial(address, 80)
+    assert said == Dialled(f"Nothing listens on port 80 of {address}.")

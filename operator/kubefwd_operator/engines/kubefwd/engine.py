@@ -13,7 +13,15 @@ from contextlib import suppress
 
 from kubefwd_operator.core.errors import HelperGone
 from kubefwd_operator.core.forwardable import wanted
-from kubefwd_operator.core.model import Desired, EngineSeen, PinnedKubefwd, Problem, Service
+from kubefwd_operator.core.model import (
+    FOREIGN,
+    Desired,
+    Dialled,
+    EngineSeen,
+    PinnedKubefwd,
+    Problem,
+    Service,
+)
 from kubefwd_operator.core.names import Placed, ServiceKey
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines.engine import AuthorityLike
@@ -26,6 +34,7 @@ from kubefwd_operator.engines.kubefwd.neighbours import CatalogLike, HelperLike
 from kubefwd_operator.engines.kubefwd.observer import Observation, Observer
 from kubefwd_operator.engines.kubefwd.process import HOPELESS, Process
 from kubefwd_operator.engines.kubefwd.remedies import Remedies, Step
+from kubefwd_operator.engines.kubefwd.trial import why_not
 from kubefwd_operator.engines.kubefwd.truth import Judgement, Verdict, burnt, judge
 from kubefwd_operator.engines.passing import PassingEngine, sleeps, unauthorised
 
@@ -91,6 +100,11 @@ class KubefwdEngine(PassingEngine):
         if problem and (lasting or self._process.failures >= HOPELESS):
             return problem.message
         return ""
+
+    async def dial(self, address: str, port: int) -> Dialled:
+        """Connect as a program would. See Engine, and `trial.py` for what that proves."""
+        ours = any(address in placed.every_address for placed in self._placed.values())
+        return Dialled(await why_not(address, port)) if ours else FOREIGN
 
     async def close(self) -> None:
         """Take the names back, and leave kubefwd to the helper. See Engine."""

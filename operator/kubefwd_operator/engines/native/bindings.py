@@ -76,6 +76,14 @@ class Bindings:
         """Say whether the hosts file leads to this address, which keeps it leased to us."""
         return address in self._hosts.named
 
+    def leads(self, address: str) -> bool:
+        """Say whether this address is ours: it listens, or a name leads to it."""
+        return self.named(address) or any(ip == address for ip, _ in self._listeners)
+
+    def target(self, place: Place) -> Target | None:
+        """Return what stands behind a place that listens."""
+        return self._targets.get(place) if place in self._listeners else None
+
     @property
     def bound(self) -> Bound:
         """What stands now."""

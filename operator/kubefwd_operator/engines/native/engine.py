@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from kubefwd_operator.core.errors import ClusterError, Forbidden, HelperGone
 from kubefwd_operator.core.forwardable import wanted
-from kubefwd_operator.core.model import Desired, EngineSeen, Problem
+from kubefwd_operator.core.model import FOREIGN, Desired, Dialled, EngineSeen, Problem
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines.engine import AuthorityLike
 from kubefwd_operator.engines.native import report
@@ -30,6 +30,7 @@ from kubefwd_operator.engines.native.plan import Plan, plan
 from kubefwd_operator.engines.native.target import ServiceKey, Target
 from kubefwd_operator.engines.native.transport import Transport
 from kubefwd_operator.engines.native.transport.websocket import WebSocketTransport
+from kubefwd_operator.engines.native.trial import Trial
 from kubefwd_operator.engines.native.tunnels import Tunnels
 from kubefwd_operator.engines.passing import PassingEngine, sleeps, unauthorised
 
@@ -74,6 +75,7 @@ class NativeEngine(PassingEngine):
         dialer = transport or WebSocketTransport(lambda: catalog.client)
         self._admission = Admission(os.getuid(), self._note_refused, everybody=allow_other_users)
         self._tunnels = Tunnels(self._picker, dialer, self._trouble, self._admission)
+        self._trial = Trial(self._picker, dialer, self._trouble)
         self._recount: asyncio.TimerHandle | None = None
         self._begun: Desired | None = None
         self._addresses: dict[LeaseKey, str] = {}
@@ -98,6 +100,14 @@ class NativeEngine(PassingEngine):
             self._abandon()
         self._picker.wake()
         self._bell.set()
+
+    async def dial(self, address: str, port: int) -> Dialled:
+        """Open a stream to a pod as a connection there would. See Engine."""
+        if self._bindings is None or not self._bindings.leads(address):
+            return FOREIGN
+        if target := self._bindings.target((address, port)):
+            return Dialled(await self._trial.why_not(target))
+        return Dialled(f"Nothing listens on port {port} of {address}.")
 
     async def close(self) -> None:
         """Stop forwarding: names, listeners, connections. See Engine."""
