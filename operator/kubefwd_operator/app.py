@@ -20,6 +20,7 @@ from typing import Any
 
 from kubefwd_operator import __version__, config
 from kubefwd_operator.config import Config
+from kubefwd_operator.core.errors import TiltError
 from kubefwd_operator.core.settings import EngineChoice
 from kubefwd_operator.core.status import Process
 from kubefwd_operator.engines.kubefwd.find import find
@@ -90,12 +91,22 @@ class App:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(self._leave_page(), self._close_parts())
+        self._client.close()
+        return self._well
+
+    async def _close_parts(self) -> None:
         try:
             await asyncio.wait_for(self._parts.close(), CLOSE_SECONDS)
         except TimeoutError:
             log.warning("Closing took too long; the helper undoes the rest.")
-        self._client.close()
-        return self._well
+
+    async def _leave_page(self) -> None:
+        """Take our rows off the page. What is left of them, the next operator sweeps."""
+        try:
+            await asyncio.wait_for(self._loop.leave(), CLOSE_SECONDS)
+        except (TiltError, TimeoutError) as error:
+            log.debug("Rows are left on Tilt's page: %r", error)
 
     async def _outlive(self) -> None:
         self.end(await self._life.ended())

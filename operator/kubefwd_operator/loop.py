@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
 
-from kubefwd_operator.core import changes, clicks, memory, report, status
+from kubefwd_operator.core import changes, clicks, memory, report, rows, status
 from kubefwd_operator.core.clicks import AUTHORIZE_BUTTON
 from kubefwd_operator.core.conditions import Seen
 from kubefwd_operator.core.desired import Decision, desire
@@ -40,6 +40,7 @@ from kubefwd_operator.schedule import Schedule
 from kubefwd_operator.tilt.client import MEMORY, STATUS, TiltClient, TiltObjects
 from kubefwd_operator.tilt.parse import Parser, session_pid
 from kubefwd_operator.tilt.publish import publish, show_buttons
+from kubefwd_operator.tilt.rows import Rows
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ class Loop:
         self._settings, self._process = settings, process
         self._met, self._gone, self._now = met, gone, now or utc_now
         self._schedule = Schedule(self._pass, self._failed)
-        self._parser = Parser()
+        self._parser, self._rows = Parser(), Rows(client)
         self._memory: Memory | None = None
         self._decision = Decision(Desired(), Memory())
         self._status: Status | None = None
@@ -94,6 +95,11 @@ class Loop:
     async def run(self) -> None:
         """Make passes until cancelled."""
         await self._schedule.run()
+
+    async def leave(self) -> None:
+        """Take our rows off Tilt's page, unless they are a newer operator's; `run` has ended."""
+        if self._status is None or self._status.authorization is not AuthorityState.SUPERSEDED:
+            await self._rows.remove()
 
     async def _pass(self) -> None:
         objects = await self._client.read()
@@ -142,13 +148,14 @@ class Loop:
             log.info(line)
         self._status = current
         if authority.state is AuthorityState.SUPERSEDED:
-            return  # both ConfigMaps are the newer operator's now
+            return  # ConfigMaps and rows are the newer operator's now
         wanted = {STATUS: report.encode(current)}
         if self._memory is not None:  # else what Tilt holds has not been taken over yet
             wanted[MEMORY] = memory.encode(self._memory)
         await publish(self._client, objects, wanted)
         denied = authority.state is AuthorityState.DENIED
         await show_buttons(self._client, objects, frozenset({AUTHORIZE_BUTTON} if denied else ()))
+        await self._rows.publish(objects, rows.rows(current), self._now())
 
     def _failed(self, error: Exception, _: int) -> None:
         """Say once what is wrong; count what means that Tilt is gone."""

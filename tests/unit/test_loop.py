@@ -27,6 +27,7 @@ from kubefwd_operator.core.settings import Settings
 from kubefwd_operator.core.status import Process
 from kubefwd_operator.loop import REFUSALS, Loop
 from kubefwd_operator.tilt.client import LABELS, MEMORY, STATUS, Raw, TiltObjects
+from kubefwd_operator.tilt.kinds import TiltObject, UIResource
 
 pytestmark = [pytest.mark.looptime(start=0), pytest.mark.asyncio]
 
@@ -45,6 +46,7 @@ class Table:
         self.write_errors: list[Exception] = []
         self.writes: list[str] = []
         self.buttons: list[str] = []
+        self.rows: dict[str, Raw] = {}
 
     async def read(self) -> TiltObjects:
         self.reads += 1
@@ -54,7 +56,9 @@ class Table:
         ours = [{"metadata": {"name": name, "labels": LABELS}} for name in self.buttons]
         session = {"metadata": {"name": "Tiltfile"}, "status": {"pid": 42}}
         maps: dict[str, Raw] = {name: {"data": dict(data)} for name, data in self.maps.items()}
-        return TiltObjects(buttons=(button, *ours), sessions=(session,), maps=maps)
+        return TiltObjects(
+            buttons=(button, *ours), sessions=(session,), maps=maps, rows=tuple(self.rows.values())
+        )
 
     async def write(self, name: str, data: Mapping[str, str], seen: Raw | None) -> None:
         if self.write_errors:
@@ -69,8 +73,30 @@ class Table:
     async def remove_button(self, name: str) -> None:
         self.buttons.remove(name)
 
+    async def find(self, kind: type[TiltObject], name: str) -> Raw | None:
+        return self.rows.get(name)
+
+    async def create(self, kind: type[TiltObject], content: Raw) -> None:
+        if kind is UIResource:
+            await self.show(kind, content, content["status"])
+
+    async def show(self, kind: type[TiltObject], seen: Raw, status: Raw) -> None:
+        name = seen["metadata"]["name"]
+        self.writes.append(name)
+        self.rows[name] = dict(seen) | {"status": dict(status)}
+
+    async def delete(self, kind: type[TiltObject], name: str) -> None:
+        self.rows.pop(name)
+
+    async def list_ours(self, kind: type[TiltObject]) -> tuple[Raw, ...]:
+        return tuple(self.rows.values()) if kind is UIResource else ()
+
     async def run(self, function: Callable[[], _T]) -> _T:
         return function()
+
+    @property
+    def lights(self) -> dict[str, str]:
+        return {name: raw["status"]["runtimeStatus"] for name, raw in self.rows.items()}
 
     @property
     def status(self) -> dict[str, Any]:
@@ -313,6 +339,32 @@ async def test_a_defect_is_shown_beside_the_last_wish_and_goes_with_its_cause(
         monkeypatch.setattr("kubefwd_operator.loop.desire", desire)
         await after(world)
         assert "ZeroDivisionError" not in world.tilt.maps[STATUS]["status.json"]
+
+
+async def test_a_namespace_has_a_row_while_it_is_wanted_and_trouble_while_it_lasts() -> None:
+    async with running(namespaces=("a",)) as world:
+        world.parts.authority = AuthoritySeen(AuthorityState.DENIED)
+        await after(world)
+        assert world.tilt.lights == {"kubefwd:status": "error", "kubefwd:ns:a": "pending"}
+        world.parts.authority = AuthoritySeen(AuthorityState.AUTHORIZED)
+        await after(world)
+        assert set(world.tilt.lights) >= {"kubefwd:ns:a"}
+        written = list(world.tilt.writes)
+        await after(world, 60)
+        assert world.tilt.writes == written
+        await world.loop.leave()
+        assert world.tilt.rows == {}
+
+
+async def test_a_superseded_operator_leaves_the_rows_to_the_newer_one() -> None:
+    async with running(namespaces=("a",)) as world:
+        await after(world)
+        world.parts.authority = AuthoritySeen(AuthorityState.SUPERSEDED)
+        rows = {"kubefwd:ns:b": {"metadata": {"name": "kubefwd:ns:b"}, "by": "the newer"}}
+        world.tilt.rows = dict(rows)
+        await after(world)
+        await world.loop.leave()
+        assert world.tilt.rows == rows
 
 
 async def test_a_superseded_operator_leaves_both_config_maps_to_the_newer_one() -> None:

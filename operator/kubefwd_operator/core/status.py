@@ -10,14 +10,14 @@ wrong with one service or namespace is in its own row and in the condition `Degr
 has to be known is in its row only.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from kubefwd_operator.core import conditions as judge
 from kubefwd_operator.core.conditions import Condition, Seen, Truth
 from kubefwd_operator.core.conflicts import Conflict, conflicts
-from kubefwd_operator.core.links import link
+from kubefwd_operator.core.links import Link, links
 from kubefwd_operator.core.model import (
     AuthorityState,
     CatalogSeen,
@@ -83,9 +83,10 @@ class NamespaceStatus:
 
 @dataclass(frozen=True, slots=True)
 class ServiceStatus:
-    """A service; `reason` and `message` are empty when all is well. `url` is for a browser.
+    """A service; `reason` and `message` are empty when all is well.
 
-    `refused` counts connections of other users of the machine.
+    `url` is for a browser, the first of `links`. `refused` counts connections of other users of the
+    machine.
     """
 
     namespace: str
@@ -98,6 +99,7 @@ class ServiceStatus:
     message: str = ""
     url: str = ""
     refused: int = 0
+    links: tuple[Link, ...] = ()
 
     @property
     def key(self) -> str:
@@ -119,7 +121,8 @@ class Status:
     """Everything that is shown. `cluster` is the context's name, `way` how root came.
 
     `problems` are those of the engine and of the loop that no condition of their own shows;
-    `engine_why` says why it is this engine.
+    `engine_why` says why it is this engine; `starting` are the keys of services that have no name
+    yet, and no reason for that but that they are new.
     """
 
     state: State
@@ -136,6 +139,7 @@ class Status:
     process: Process = Process()
     engine_why: str = ""
     conflicts: tuple[Conflict, ...] = ()
+    starting: tuple[str, ...] = ()
 
     def condition(self, kind: str) -> Condition:
         """Find the condition of this type. Raises KeyError when there is none."""
@@ -150,13 +154,15 @@ def build(
 ) -> Status:
     """Put the status together. `now` is RFC 3339; `previous` the status of the pass before."""
     services = tuple(_services(desired, seen))
+    starting = tuple(sorted(_starting(desired, seen)))
     judged = (
         judge.helper_ready(seen),
         judge.cluster_reachable(desired, seen),
         judge.namespaces_synced(desired, seen.catalog),
         judge.degraded(judge.faults(desired, seen)),
     )
-    candidates = (*_candidates(desired, seen, judged), (State.READY, _summary(services)))
+    found = _candidates(desired, seen, judged, starting)
+    candidates = (*found, (State.READY, _summary(services)))
     state, message = min(candidates, key=lambda candidate: _PRIORITY.index(candidate[0]))
     ready = Truth.TRUE if state is State.READY else Truth.FALSE
     conditions = (Condition("Ready", ready, state.value, message), *judged)
@@ -175,11 +181,12 @@ def build(
         process=process,
         engine_why=seen.engine.why,
         conflicts=conflicts(seen.engine.services),
+        starting=starting,
     )
 
 
 def _candidates(
-    desired: Desired, seen: Seen, judged: tuple[Condition, ...]
+    desired: Desired, seen: Seen, judged: tuple[Condition, ...], starting: tuple[str, ...]
 ) -> Iterator[tuple[State, str]]:
     """Every state other than Ready that holds, with its message."""
     helper, cluster, synced, degraded = judged
@@ -195,8 +202,8 @@ def _candidates(
             yield _state_of(problem.reason), problem.message
     if seen.engine.generation < desired.generation:
         yield State.STARTING, "Starting the forwarding anew."
-    if starting := sorted(_starting(desired, seen)):
-        yield State.STARTING, f"Opening {count(len(starting), 'service')}, first {starting[0]}."
+    if starting:
+        yield State.STARTING, opening(starting)
     if degraded.status is Truth.TRUE:
         yield State.DEGRADED, degraded.message
 
@@ -220,6 +227,11 @@ def _starting(desired: Desired, seen: Seen) -> Iterator[str]:
         unnamed = row.state is ServiceState.WAITING and not row.names
         if unnamed and not any(judge.explains(problem.reason) for problem in row.problems):
             yield row.key
+
+
+def opening(keys: Sequence[str]) -> str:
+    """Say which services are on their way."""
+    return f"Opening {count(len(keys), 'service')}, first {keys[0]}."
 
 
 def _summary(services: tuple[ServiceStatus, ...]) -> str:
@@ -271,6 +283,7 @@ def _services(desired: Desired, seen: Seen) -> Iterator[ServiceStatus]:
         key=lambda s: (order.get(s.namespace, len(order)), s.namespace, s.service),
     ):
         problems = sorted(service.problems, key=lambda p: p.reason in judge.INFORMATIONAL)
+        offered = links(service, known.get((service.namespace, service.service)))
         yield ServiceStatus(
             namespace=service.namespace,
             service=service.service,
@@ -280,8 +293,9 @@ def _services(desired: Desired, seen: Seen) -> Iterator[ServiceStatus]:
             state=service.state,
             reason=problems[0].reason if problems else "",
             message=_cut(" ".join(problem.message for problem in problems)),
-            url=link(service, known.get((service.namespace, service.service))),
+            url=offered[0].url if offered else "",
             refused=service.refused,
+            links=offered,
         )
 
 

@@ -1,9 +1,9 @@
 """Tilt's objects, read and written through pykube-ng in one worker thread.
 
 Truth is a list: Tilt's watch loses deletions and replays everything else (Tilt 0.37). A
-`read` is one job in the thread: list the kinds that a pass needs, get our own ConfigMaps.
-Written are only ConfigMaps of ours, and the buttons that come and go: what Tilt made is refused,
-whatever its name.
+`read` is one job in the thread: list the kinds that a pass needs, get our own ConfigMaps. What is
+ours among rows and commands carries our label; Tilt's own are not even listed. Written are only
+objects of ours: what Tilt or somebody else made is refused or left alone, whatever its name.
 
 pykube-ng would write the certificate authority into a guessable file in /tmp, and requests would
 send loopback through the developer's proxy; neither happens here.
@@ -20,10 +20,20 @@ from typing import Any, TypeVar
 import pykube
 import requests
 from pykube.exceptions import HTTPError
-from pykube.objects import APIObject
 
 from kubefwd_operator.core import memory, report
 from kubefwd_operator.core.errors import TiltConflict, TiltError, TiltGone
+from kubefwd_operator.tilt.kinds import (
+    Cluster,
+    Cmd,
+    ConfigMap,
+    KubernetesApply,
+    KubernetesDiscovery,
+    Session,
+    TiltObject,
+    UIButton,
+    UIResource,
+)
 from kubefwd_operator.tilt.session import TiltAccess
 from kubefwd_operator.tilt.worker import Worker
 
@@ -38,53 +48,15 @@ STATUS, MEMORY = report.CONFIG_MAP, memory.CONFIG_MAP
 """The ConfigMaps that the operator owns."""
 
 LABELS = {"app.kubernetes.io/managed-by": "kubefwd-operator"}
-
-
-class TiltObject(APIObject):  # type: ignore[misc]  # pykube-ng is untyped
-    """A kind of Tilt's apiserver; all of them are cluster-scoped."""
-
-    version = "tilt.dev/v1alpha1"
-
-
-class KubernetesDiscovery(TiltObject):
-    """What Tilt watches in the cluster for one resource."""
-
-    endpoint, kind = "kubernetesdiscoveries", "KubernetesDiscovery"
-
-
-class KubernetesApply(TiltObject):
-    """What Tilt has deployed for one resource."""
-
-    endpoint, kind = "kubernetesapplys", "KubernetesApply"
-
-
-class Cluster(TiltObject):
-    """A cluster that Tilt is connected to."""
-
-    endpoint, kind = "clusters", "Cluster"
-
-
-class UIButton(TiltObject):
-    """A button in Tilt's page."""
-
-    endpoint, kind = "uibuttons", "UIButton"
-
-
-class Session(TiltObject):
-    """The running `tilt up` itself."""
-
-    endpoint, kind = "sessions", "Session"
-
-
-class ConfigMap(TiltObject):
-    """Strings by key; it has no status and no owner unless Tilt made it."""
-
-    endpoint, kind = "configmaps", "ConfigMap"
+"""On all that we make but ConfigMaps. Tilt's page makes no group of a label with a `/` (0.37)."""
 
 
 @dataclass(frozen=True, slots=True)
 class TiltObjects:
-    """Everything that one pass looks at, as it was within one read. `maps` are ours, by name."""
+    """Everything that one pass looks at, as it was within one read.
+
+    `maps` are ours, by name; `rows` (UIResources) and `commands` (Cmds) those that we made.
+    """
 
     discoveries: tuple[Raw, ...] = ()
     applies: tuple[Raw, ...] = ()
@@ -92,6 +64,8 @@ class TiltObjects:
     buttons: tuple[Raw, ...] = ()
     sessions: tuple[Raw, ...] = ()
     maps: Mapping[str, Raw] = field(default_factory=dict)
+    rows: tuple[Raw, ...] = ()
+    commands: tuple[Raw, ...] = ()
 
     def data(self, name: str) -> dict[str, str] | None:
         """Give the data of one of our ConfigMaps; None when it does not exist."""
@@ -126,6 +100,30 @@ class TiltClient:
         """Take a button of ours off the page; one that has gone meanwhile is no error."""
         await self._call(UIButton(self._api, _body(UIButton, name)).delete)
 
+    async def find(self, kind: type[TiltObject], name: str) -> Raw | None:
+        """Give one object, whoever made it; None when there is none of that name."""
+        return await self._call(lambda: self._get(kind, name))
+
+    async def create(self, kind: type[TiltObject], content: Raw) -> None:
+        """Make an object with its metadata; a status in it is kept (Tilt 0.37).
+
+        Raises TiltConflict when there is one of that name already.
+        """
+        whole = {"apiVersion": TiltObject.version, "kind": kind.kind, **content}
+        await self._call(kind(self._api, whole).create)
+
+    async def show(self, kind: type[TiltObject], seen: Raw, status: Raw) -> None:
+        """Replace the status of an object. Raises TiltConflict when it is not what was `seen`."""
+        await self._call(lambda: self._show(kind, seen, status))
+
+    async def delete(self, kind: type[TiltObject], name: str) -> None:
+        """Delete an object; one that has gone meanwhile is no error."""
+        await self._call(kind(self._api, {"metadata": {"name": name}}).delete)
+
+    async def list_ours(self, kind: type[TiltObject]) -> tuple[Raw, ...]:
+        """List what we made of a kind, or an operator before us."""
+        return await self._call(lambda: self._list(kind, ours=True))
+
     async def run(self, function: Callable[[], _T]) -> _T:
         """Run something slow and harmless (parsing) in the thread, off the event loop."""
         return await self._worker.run(function, CALL_SECONDS)
@@ -148,16 +146,31 @@ class TiltClient:
             clusters=self._list(Cluster),
             buttons=self._list(UIButton),
             sessions=self._list(Session),
-            maps={name: raw for name in (STATUS, MEMORY) if (raw := self._get(name)) is not None},
+            maps={
+                name: raw
+                for name in (STATUS, MEMORY)
+                if (raw := self._get(ConfigMap, name)) is not None
+            },
+            rows=self._list(UIResource, ours=True),
+            commands=self._list(Cmd, ours=True),
         )
 
-    def _list(self, kind: type[TiltObject]) -> tuple[Raw, ...]:
+    def _list(self, kind: type[TiltObject], *, ours: bool = False) -> tuple[Raw, ...]:
+        query = kind.objects(self._api).filter(selector=LABELS if ours else None)
         # Raw, not through Query's objects: those copy each, a third of a core at 1,000 objects.
-        return tuple(kind.objects(self._api).execute().json().get("items") or ())
+        return tuple(query.execute().json().get("items") or ())
 
-    def _get(self, name: str) -> Raw | None:
-        found = ConfigMap.objects(self._api).get_or_none(name=name)
+    def _get(self, kind: type[TiltObject], name: str) -> Raw | None:
+        found = kind.objects(self._api).get_or_none(name=name)
         return None if found is None else found.obj
+
+    def _show(self, kind: type[TiltObject], seen: Raw, status: Raw) -> None:
+        target = kind(self._api, dict(seen) | {"status": dict(status)})
+        body = json.dumps(target.obj)
+        response = self._api.put(**target.api_kwargs(data=body, subresource="status"))
+        if response.status_code == HTTPStatus.NOT_FOUND:
+            raise TiltConflict("The object has gone meanwhile.")
+        self._api.raise_for_status(response)
 
     def _write(self, name: str, data: dict[str, str], seen: Raw | None) -> None:
         if seen is None:

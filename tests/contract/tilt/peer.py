@@ -13,6 +13,8 @@ from tests.lab.api import Api, from_kubeconfig
 from tests.lab.proc import Server, free_port, wait_for
 from tests.lab.tilt import GROUP, HEADLESS
 
+from kubefwd_operator.tilt.session import TiltAccess, TiltLocation, read_access
+
 OPERATOR = Path(__file__).parents[3] / "operator"
 STAND_INS = "tests.contract.tilt.stand_ins"
 """`handlers` with parts that only note what they are told."""
@@ -87,6 +89,11 @@ class Tilt:
     def stop(self) -> None:
         if self.server is not None:
             self.server.stop()
+
+
+def access_to(tilt: Tilt, config: Path | None = None) -> TiltAccess:
+    """Read how to reach it off its own entry, or off one that leads elsewhere."""
+    return read_access(TiltLocation((config or tilt.home / ".tilt-dev/config",), tilt.port))
 
 
 def operator_env(tilt: Tilt, more: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.contract.tilt.peer import MAPS, TILTFILE, Tilt
+from tests.contract.tilt.peer import MAPS, TILTFILE, Tilt, access_to
 from tests.lab.proc import wait_for
 
 from kubefwd_operator.core.errors import TiltConflict, TiltError, TiltGone
@@ -18,15 +18,11 @@ from kubefwd_operator.tilt.client import STATUS, TiltClient
 from kubefwd_operator.tilt.glance import glance
 from kubefwd_operator.tilt.parse import session_pid
 from kubefwd_operator.tilt.publish import BUTTONS, publish, show_buttons
-from kubefwd_operator.tilt.session import TiltAccess, TiltLocation, read_access
+from kubefwd_operator.tilt.session import TiltAccess
 
 pytestmark = pytest.mark.contract
 
 OWNED = "v1alpha1.config_map(name='kubefwd:status', data={'the': 'developer'})\n"
-
-
-def access_to(tilt: Tilt) -> TiltAccess:
-    return read_access(TiltLocation((tilt.home / ".tilt-dev/config",), tilt.port))
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kubefwd_operator.core.links import link
+from kubefwd_operator.core.links import Link, links
 from kubefwd_operator.core.model import Problem, Service, ServicePort, ServiceSeen, ServiceState
 from kubefwd_operator.core.reason import Reason
 
@@ -14,6 +14,10 @@ def seen(
     *ports: int, names: tuple[str, ...] = NAMES, problems: tuple[Problem, ...] = ()
 ) -> ServiceSeen:
     return ServiceSeen("shopfront", "web", ServiceState.READY, "127.18.0.3", ports, names, problems)
+
+
+def first(found: tuple[Link, ...]) -> str:
+    return found[0].url if found else ""
 
 
 def service(*ports: ServicePort) -> Service:
@@ -49,6 +53,11 @@ def service(*ports: ServicePort) -> Service:
             "",
             id="protocol goes before name and number",
         ),
+        pytest.param([ServicePort(80, app_protocol="kubernetes.io/h2c")], "", id="h2c"),
+        pytest.param([ServicePort(8080, "h2c")], "", id="named h2c"),
+        pytest.param([ServicePort(8080, "mongodb")], "", id="named after a database"),
+        pytest.param([ServicePort(9000)], "", id="9000 may be anything"),
+        pytest.param([ServicePort(80, protocol="UDP")], "", id="UDP"),
         pytest.param(
             [ServicePort(7000, app_protocol="kubernetes.io/wss")],
             "https://web.shopfront:7000",
@@ -70,7 +79,7 @@ def service(*ports: ServicePort) -> Service:
 def test_http_is_guessed_from_protocol_name_and_number(
     ports: list[ServicePort], expected: str
 ) -> None:
-    assert link(seen(*(port.port for port in ports)), service(*ports)) == expected
+    assert first(links(seen(*(port.port for port in ports)), service(*ports))) == expected
 
 
 @pytest.mark.parametrize(
@@ -91,12 +100,35 @@ def test_http_is_guessed_from_protocol_name_and_number(
 def test_the_name_in_a_link(
     names: tuple[str, ...], problems: tuple[Problem, ...], expected: str
 ) -> None:
-    assert link(seen(80, names=names, problems=problems), service(ServicePort(80))) == expected
+    assert (
+        first(links(seen(80, names=names, problems=problems), service(ServicePort(80)))) == expected
+    )
 
 
 def test_a_port_that_does_not_listen_is_not_linked() -> None:
-    assert link(seen(5432), service(ServicePort(80), ServicePort(5432))) == ""
+    assert first(links(seen(5432), service(ServicePort(80), ServicePort(5432)))) == ""
 
 
 def test_a_service_that_the_catalog_has_lost_is_judged_by_number() -> None:
-    assert link(seen(8080), None) == "http://web.shopfront:8080"
+    assert first(links(seen(8080), None)) == "http://web.shopfront:8080"
+
+
+def test_every_web_port_has_a_link_and_a_name_of_its_own() -> None:
+    ports = [ServicePort(8080), ServicePort(443), ServicePort(80), ServicePort(5432)]
+    assert links(seen(*(port.port for port in ports)), service(*ports)) == (
+        Link("http://web.shopfront", "web"),
+        Link("https://web.shopfront", "web:443"),
+        Link("http://web.shopfront:8080", "web:8080"),
+    )
+
+
+def test_the_ports_of_pods_that_a_headless_service_listens_on_are_not_linked() -> None:
+    assert first(links(seen(8080, 80), service(ServicePort(80, target=8080)))) == (
+        "http://web.shopfront"
+    )
+    assert len(links(seen(8080, 80), service(ServicePort(80, target=8080)))) == 1
+
+
+def test_a_port_of_udp_does_not_hide_that_of_tcp() -> None:
+    both = (ServicePort(443, "https"), ServicePort(443, "h3-udp", "UDP"))
+    assert first(links(seen(443), service(*both))) == "https://web.shopfront"
