@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 ROOT = Path(__file__).parents[3] / "operator/kubefwd_operator/root"
-PYTHON = ["/usr/bin/python3", "-I", "-S", "-B", "-X", "pycache_prefix=/dev/null"]
+FLAGS = ["-I", "-S", "-B", "-X", "pycache_prefix=/dev/null"]
+PYTHON = ["/usr/bin/python3", *FLAGS]
 T = TypeVar("T")
 
 
@@ -151,6 +152,7 @@ class Machine:
         self.hosts, self.state, self.run_user = folder / "etc/hosts", folder / "state", folder / "u"
         self.hosts.parent.mkdir(exist_ok=True)
         self.hosts = hosts or self.hosts
+        self.python = PYTHON[0]
         self.crash = ""  # where crash.py kills a helper in a write of the hosts file
         self.hosts.write_bytes(b"127.0.0.1\tlocalhost\n# mine, without an end")
         self.processes: list[subprocess.Popen[bytes]] = []
@@ -184,7 +186,7 @@ class Machine:
             {"CRASH": self.crash} if self.crash else {}
         )
         process = subprocess.Popen(
-            [*PYTHON, str(script), str(ROOT), paths, *arguments],
+            [self.python, *FLAGS, str(script), str(ROOT), paths, *arguments],
             env=environment,
             stderr=subprocess.PIPE,
         )

@@ -434,3 +434,12 @@ USER = b"127.0.0.1\tlocalhost\n\n# by hand\n10.0.0.9   web.shop   mine # two\n10
 )
 def test_what_a_sweep_has_taken_is_put_back(before: bytes, now: bytes, after: bytes) -> None:
     assert unswept(before, now) == after
+
+
+def test_what_a_sweep_has_taken_is_put_back_into_the_file(tmp_path: Path) -> None:
+    (tmp_path / "hosts").write_bytes(b"127.0.0.1 localhost\n")
+    hosts = Hosts(str(tmp_path / "hosts"), Ledger(str(tmp_path / "state"), ME))
+    before = hosts.read()
+    (tmp_path / "hosts").write_bytes(b"")
+    hosts.put_back(before)
+    assert hosts.read() == before

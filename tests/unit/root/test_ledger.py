@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.unit.root.leases import ours
 
+from kubefwd_operator.root.helper import ledger as module
 from kubefwd_operator.root.helper.ledger import Ledger, alias
 from kubefwd_operator.root.helper.protocol import Refusal
 
@@ -152,3 +153,19 @@ def test_a_link_in_place_of_a_lock_is_refused(folder: Path, tmp_path: Path) -> N
 )
 def test_macos_needs_an_alias_of_lo0(platform: str, add: bool, command: str) -> None:
     assert " ".join(alias(platform, IP, add)) == command
+
+
+@pytest.mark.parametrize(
+    "program, add, told",
+    [
+        pytest.param("/bin/true", True, "", id="it is added"),
+        pytest.param("/bin/false", True, "/bin/false has failed", id="it cannot be added"),
+        pytest.param("/bin/false", False, "", id="it is gone already"),
+    ],
+)
+def test_an_alias_that_cannot_be_added_is_told(
+    monkeypatch: pytest.MonkeyPatch, program: str, add: bool, told: str
+) -> None:
+    monkeypatch.setattr(module, "alias", lambda *_: [program])
+    with pytest.raises(Refusal, match=told) if told else contextlib.nullcontext():
+        module._plumb(IP, add)

@@ -124,3 +124,11 @@ def test_there_is_a_limit(listeners: Listeners, monkeypatch: pytest.MonkeyPatch)
 
 def test_release_of_what_is_not_ours_is_no_error(listeners: Listeners) -> None:
     listeners.release(IP, 1)
+
+
+def test_an_address_that_is_not_this_machine_s_is_an_error_of_the_system(
+    listeners: Listeners, ledger: Ledger
+) -> None:
+    with pytest.raises(OSError, match="assign requested address"):
+        listeners.listen("192.0.2.1", 80)
+    assert ours(ledger) == set()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kubefwd_operator.root.helper.names import HostsEntry, is_label, refused, spell
+from kubefwd_operator.root.helper.names import HostsEntry, is_hostname, is_label, refused, spell
 
 IP = "127.18.0.3"
 LONG = "a" * 63
@@ -112,3 +112,23 @@ def test_a_name_is_published(name: str) -> None:
 )
 def test_a_name_is_refused_with_the_reason(name: str, why: str) -> None:
     assert why in refused(name, ("box", "box.example"))
+
+
+@pytest.mark.parametrize(
+    "text, taken",
+    [
+        ("auth.example.test", True),
+        ("a.b", True),
+        (".".join([LONG, LONG, LONG, "a" * 61]), True),
+        (".".join([LONG, LONG, LONG, "a" * 62]), False),
+        ("auth", False),
+        ("a..b", False),
+        ("a.b.", False),
+        ("A.b", False),
+        ("a.b\n", False),
+        ("*.b", False),
+        ("", False),
+    ],
+)
+def test_a_hostname_has_two_labels_or_more(text: str, taken: bool) -> None:
+    assert is_hostname(text) is taken

@@ -1,6 +1,8 @@
 """What a child of root's says: every limit is a row."""
 
+import contextlib
 import os
+import select
 from collections.abc import Iterator
 
 import pytest
@@ -74,3 +76,11 @@ def test_a_flood_is_cut_and_the_next_second_is_heard(pipe: Pipe, second: list[fl
     assert told == ["flood"] * (module.MAX_LINES - 1) + ["... and more in the same second."]
     second[0] += 1
     assert pipe.say(b"quiet\n") == ["quiet"]
+
+
+def test_it_is_polled_by_its_descriptor(pipe: Pipe) -> None:
+    with contextlib.closing(select.epoll()) as poll:
+        poll.register(pipe.output, select.EPOLLIN)
+        assert poll.poll(0) == []
+        os.write(pipe.writing, b"x")
+        assert poll.poll(0) == [(pipe.output.fd, select.EPOLLIN)]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kubefwd_operator.root.helper import peer
-from kubefwd_operator.root.helper.peer import User, identify, parse_uid
+from kubefwd_operator.root.helper.peer import User, credentials_of, identify, parse_uid
 from kubefwd_operator.root.helper.protocol import Refusal
 
 UID = os.getuid()
@@ -269,6 +269,19 @@ def test_the_credentials_on_the_other_side_must_be_the_user_s(
 )
 def test_the_uid_is_read_from_the_system_s_credentials(credentials: bytes) -> None:
     assert parse_uid(credentials) == 501
+
+
+@pytest.mark.parametrize(
+    "platform, option",
+    [
+        ("linux", (socket.SOL_SOCKET, socket.SO_PEERCRED, 12)),
+        ("darwin", (0, 1, 128)),
+    ],
+)
+def test_the_credentials_are_where_the_system_has_them(
+    platform: str, option: tuple[int, int, int]
+) -> None:
+    assert credentials_of(platform) == option
 
 
 def test_no_credentials_are_no_uid() -> None:

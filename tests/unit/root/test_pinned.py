@@ -102,3 +102,25 @@ def test_what_is_refused_leaves_nothing_and_root_is_root_again(
     assert refusal.value.code == "unusable"
     assert list(tmp_path.glob("copy*")) == []
     assert (os.geteuid(), os.getegid(), os.getgroups()) == (0, 0, os.getgroups())
+
+
+@NEEDS_ROOT
+@pytest.mark.parametrize("grows", [False, True], ids=["when it is opened", "while it is read"])
+def test_what_is_too_large_is_refused(
+    program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grows: bool
+) -> None:
+    program.write_bytes(b"program!" * (3 << 17))  # three pieces
+    monkeypatch.setattr(pinned, "MAX_BYTES", 1 << 20)
+    if grows:
+        monkeypatch.setattr(pinned, "_objection", lambda *_: "")
+    why = "is not what was authorised" if grows else "is larger than"
+    with pytest.raises(Refusal, match=why):
+        pinned.copy(user_of(program), str(tmp_path / "copy"))
+    assert list(tmp_path.glob("copy*")) == []
+
+
+@NEEDS_ROOT
+def test_a_pipe_is_no_program_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "kubefwd")
+    with pytest.raises(Refusal, match="is not a regular file"):
+        pinned.copy(User(0, "/", "a", str(tmp_path / "kubefwd"), "0" * 64), str(tmp_path / "copy"))

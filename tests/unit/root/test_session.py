@@ -154,6 +154,15 @@ def test_kubefwds_own_addresses_are_named_while_it_runs_only(greeted: Side) -> N
     assert greeted.ask("hosts", entries=[entry])[0]["error"] == "foreign"
 
 
+def test_without_a_kubefwd_that_was_authorised_none_is_started(greeted: Side) -> None:
+    names = ("server", "tls_server_name", "ca", "certificate", "key", "token")
+    access = {**dict.fromkeys(names, ""), "server": "https://10.0.0.1"}
+    assert greeted.ask("kubefwd-start", **access)[0]["error"] == "unusable"
+    assert greeted.ask("kubefwd-stop")[0]["error"] == "system"
+    assert greeted.ask("kubefwd-token", token="t")[0]["ok"]
+    assert greeted.untouched()
+
+
 @pytest.mark.parametrize("verb", ["bye", "purge"])
 def test_the_last_word_undoes_and_ends(greeted: Side, verb: str) -> None:
     greeted.ask("listen", ip=IP, port=_port())

@@ -121,9 +121,14 @@ def connect(user: User, run_user: str) -> socket.socket:
 
 def peer_uid(sock: socket.socket) -> int:
     """Return the uid of the process that called listen() on the other side."""
-    if sys.platform == "linux":
-        return parse_uid(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    return parse_uid(sock.getsockopt(0, 1, 128))  # SOL_LOCAL, LOCAL_PEERCRED
+    return parse_uid(sock.getsockopt(*credentials_of(sys.platform)))
+
+
+def credentials_of(platform: str) -> tuple[int, int, int]:
+    """Return level, name and size of the socket option that holds the other side's credentials."""
+    if platform == "linux":
+        return socket.SOL_SOCKET, socket.SO_PEERCRED, 12
+    return 0, 1, 128  # SOL_LOCAL, LOCAL_PEERCRED
 
 
 def parse_uid(credentials: bytes) -> int:
