@@ -94,6 +94,18 @@ def contested(name: str, service: str, owner: str) -> Problem:
     return _problem(Reason.NAME_CONTESTED, f"{name}: {owner} waits for it too.", clash)
 
 
+def port_taken(place: str, service: str, namespace: str, who: str) -> Problem:
+    """Leave an `address:port` to the program that listens there; `who` names it, if known."""
+    has = who or "another program"
+    remedy = (
+        "Stop that program, or let it listen on 127.0.0.1 only. If it is this very service, which "
+        f"you run yourself, list '{namespace}/{service}' in the argument `skip`, or set `skip` in "
+        "a ForwardPolicy."
+    )
+    clash = Clash(ClashKind.PORT, place, has, f"{service}.{namespace}", remedy)
+    return _problem(Reason.PORT_TAKEN, f"{place} is taken by {has}.", clash)
+
+
 def _problem(reason: Reason, what: str, clash: Clash) -> Problem:
     return Problem(reason, f"{what} {clash.remedy}", clash)
 

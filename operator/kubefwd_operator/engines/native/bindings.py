@@ -13,11 +13,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from kubefwd_operator.core import clashes
 from kubefwd_operator.core.errors import HelperGone, HelperRefused
 from kubefwd_operator.core.model import Desired, Problem
 from kubefwd_operator.core.names import Placed
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines.hosts import AGAIN, UNWRITTEN, HostsWriter, NamingHelper, Written
+from kubefwd_operator.engines.native import occupant
 from kubefwd_operator.engines.native.listener import Listener
 from kubefwd_operator.engines.native.plan import Place, Plan, steps
 from kubefwd_operator.engines.native.target import Target
@@ -26,8 +28,10 @@ PIPELINE = 64
 """Requests that are under way at once; each answer carries a descriptor, whose number in flight
 the kernel limits."""
 
+BLAME = 2.0
+"""Seconds that finding out who has a port may take."""
+
 _REASONS = {
-    "in-use": Reason.PORT_TAKEN,
     "leased": Reason.ADDRESS_TAKEN,
     "limit": Reason.LIMIT_REACHED,
 }
@@ -68,6 +72,7 @@ class Bindings:
         self._listeners: dict[Place, Listener] = {}
         self._targets: dict[Place, Target] = {}
         self._refused: dict[Place, Problem] = {}
+        self._unblamed: set[Place] = set()
         self._hosts = HostsWriter(helper)
         self._pipeline = asyncio.Semaphore(PIPELINE)
         self._abandoned = False
@@ -117,6 +122,17 @@ class Bindings:
         """Stop what the plan has not; its names are gone by now. Raises HelperGone."""
         await _all(self._stop(place) for place in steps(plan, self._listeners).stop)
 
+    async def blame(self) -> None:
+        """Find out who has the ports that have turned out to be taken, as far as can be seen."""
+        places, self._unblamed = self._unblamed & self._refused.keys(), set()
+        if not places:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(BLAME):
+                occupants = await asyncio.to_thread(occupant.find, places)
+            for place, who in occupants.items():
+                self._refused[place] = _taken(place, self._targets[place], str(who))
+
     async def clear(self) -> None:
         """Take back everything: names, then listeners. Raises HelperGone."""
         await self._hosts.clear()
@@ -142,6 +158,9 @@ class Bindings:
                 if error.code == "leased":
                     self.leased_elsewhere.add(place[0])
                 self._refused[place] = _problem(error)
+                if error.code == "in-use":
+                    self._refused[place] = _taken(place, self._targets[place], "")
+                    self._unblamed.add(place)
                 return
         if self._abandoned:
             socket.close()
@@ -186,5 +205,10 @@ def _within(placed: Placed, ours: set[str]) -> Placed:
 
 def _problem(error: HelperRefused) -> Problem:
     reason = _REASONS.get(error.code, Reason.INTERNAL_ERROR)
-    remedy = " Stop that program, or give the service another port." * (error.code == "in-use")
-    return Problem(reason, f"{error}{remedy} {AGAIN}")
+    return Problem(reason, f"{error} {AGAIN}")
+
+
+def _taken(place: Place, target: Target, who: str) -> Problem:
+    at = f"{place[0]}:{place[1]}"
+    problem = clashes.port_taken(at, target.service, target.namespace, who)
+    return replace(problem, message=f"{problem.message} {AGAIN}")

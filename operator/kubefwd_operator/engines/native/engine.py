@@ -183,12 +183,16 @@ class NativeEngine(PassingEngine):
     async def _carry_out(
         self, bindings: Bindings, planned: Plan, desired: Desired, *, retry: bool
     ) -> Plan:
-        """Start, name, stop. An address that is leased elsewhere is replaced before it is named."""
+        """Start, name, stop, find out who has what is taken.
+
+        An address that is leased elsewhere is replaced before it is named.
+        """
         while not await bindings.listen(planned, retry=retry):
             retry = False
             planned = self._plan(desired, asyncio.get_running_loop().time())
         await bindings.name(planned, desired, retry=retry)
         await bindings.stop(planned)
+        await bindings.blame()
         if self._may_rest(self._absences.idle(asyncio.get_running_loop().time())) > self._resting:
             self._bell.set()
         return planned
