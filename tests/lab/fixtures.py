@@ -17,7 +17,7 @@ from tests.lab.cluster import Cluster
 from tests.lab.tilt import CHECKOUT, Tilt, extension
 from tests.lab.user import Dev, developer
 
-EXTENSION = ("operator",)  # what it consists of, beside its Tiltfile
+EXTENSION = ("operator", "wait")  # what it consists of, beside its Tiltfile
 SERVICES = Path(__file__).parent / "services"  # one namespace with one service a file
 
 

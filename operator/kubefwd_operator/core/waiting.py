@@ -78,10 +78,15 @@ def seconds(text: str) -> int:
 def explain(wanted: Wanted, found: Found, status: Row) -> str:
     """Say why it does not answer, and what to do, from the status and what was last seen."""
     row = _row(wanted.name, status)
-    here = found.dialled is not None and found.dialled.ours
-    whole = "" if here else _whole(status)
-    specific = _of_service(wanted, found, row) if row else _of_namespace(wanted.name, status)
-    return whole or specific
+    if found.dialled is None or not found.dialled.ours:
+        if whole := _whole(status):
+            return whole
+        nearest = found.silent
+    else:
+        nearest = found.dialled.why
+    if row is not None:
+        return _of_service(wanted, found, row)
+    return nearest or _of_namespace(wanted.name, status)
 
 
 def _whole(status: Row) -> str:

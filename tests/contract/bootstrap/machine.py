@@ -18,8 +18,8 @@ from pathlib import Path
 CHECKOUT = Path(__file__).parents[3]
 
 TOOLS = """
-    basename cat chmod cp cut dirname env find flock grep id ls mkdir mktemp mv rm sed sh sha256sum
-    sleep sort touch tr uname
+    basename cat chmod cp cut date dirname env find flock grep id ls mkdir mktemp mv rm sed sh
+    sha256sum sleep sort touch tr uname
 """
 """What every Unix has on PATH (flock: every Linux)."""
 

@@ -65,5 +65,22 @@ def test_authorize_prints_one_line_and_runs_nothing(tilt: Tilt) -> None:
     assert "--instance another" in other.stdout
 
 
+def test_wait_says_what_is_missing_and_why(tilt: Tilt, operate: StartOperator) -> None:
+    nobody = run_cli(tilt, "wait", "web.storefront:80", "--timeout=1s")
+    assert nobody.returncode == 3
+    assert "Not reachable within 1s: web.storefront:80. The operator has not" in nobody.stderr
+    operate(tilt)
+    wait_for(tilt.status, "a status")
+    missing = run_cli(tilt, "wait", "web.storefront:80", "localhost:81", "--timeout=1s")
+    assert missing.returncode == 1
+    assert missing.stdout == ""
+    for name in ("web.storefront:80", "localhost:81"):
+        sentence = f"{name} is not reachable within 1s. NoCluster: This Tiltfile deploys nothing"
+        assert sentence in missing.stderr
+    other = run_cli(tilt, "wait", "web.storefront:80", "--timeout=1s", "--port=1")
+    assert other.returncode == 3
+    assert run_cli(tilt, "wait", "web.storefront").returncode == 2
+
+
 def test_version(tilt: Tilt) -> None:
     assert run_cli(tilt, "version").stdout.strip() == __version__

@@ -165,6 +165,10 @@ DENIED = status(row(names=[], state="Waiting"), state="AuthorizationDenied")
             "Namespace 'storefront' has no service 'db', and no other.",
             id="empty namespace",
         ),
+        pytest.param("db", REFUSED, status(), "The pod does not answer.", id="no row of it"),
+        pytest.param(
+            "db", Found(OURS, silent="Silent."), status(), "Silent.", id="no row, and silent"
+        ),
         pytest.param(
             "db", NOWHERE, status(), "No service 'db' is forwarded: write it", id="bare db"
         ),
