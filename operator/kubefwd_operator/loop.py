@@ -14,14 +14,15 @@ shown as a condition beside the last wish, and the next pass tries again.
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
 
-from kubefwd_operator.core import changes, clicks, memory, report, rows, status
-from kubefwd_operator.core.clicks import AUTHORIZE_BUTTON
+from kubefwd_operator.core import buttons, changes, clicks, effects, memory, report, rows, status
 from kubefwd_operator.core.conditions import Seen
 from kubefwd_operator.core.desired import Decision, desire
+from kubefwd_operator.core.effects import Brought
 from kubefwd_operator.core.errors import TiltConflict, TiltError, TiltGone
 from kubefwd_operator.core.facts import TiltFacts
 from kubefwd_operator.core.memory import Memory
@@ -37,9 +38,10 @@ from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.core.settings import Settings
 from kubefwd_operator.core.status import Process, Status
 from kubefwd_operator.schedule import Schedule
+from kubefwd_operator.tilt.buttons import show_buttons
 from kubefwd_operator.tilt.client import MEMORY, STATUS, TiltClient, TiltObjects
 from kubefwd_operator.tilt.parse import Parser, session_pid
-from kubefwd_operator.tilt.publish import publish, show_buttons
+from kubefwd_operator.tilt.publish import publish
 from kubefwd_operator.tilt.rows import Rows
 
 log = logging.getLogger(__name__)
@@ -85,6 +87,7 @@ class Loop:
         self._memory: Memory | None = None
         self._decision = Decision(Desired(), Memory())
         self._status: Status | None = None
+        self._repairs = 0
         self._refusals = 0
         self._said = ""
 
@@ -119,11 +122,25 @@ class Loop:
             first = self._memory is None
             remembered = self._remembered(objects)
             clicked = clicks.read(facts.buttons, remembered, first_pass=first)
-            self._decision = desire(facts, self._settings, clicked.memory)
+            acted = self._act(clicked, facts)
+            decision = desire(facts, self._settings, acted.memory)
+            repairs = self._repairs + acted.repairs
+            desired = replace(decision.desired, repairs=repairs)
+            self._decision = replace(decision, desired=desired)
         except Exception as error:  # noqa: BLE001 - whatever Tilt holds, the loop goes on
             return error
-        self._memory = self._decision.memory
+        self._memory, self._repairs = self._decision.memory, repairs
+        for answer in acted.answers:
+            log.log(logging.WARNING if answer.refused else logging.INFO, str(answer))
         return None
+
+    def _act(self, clicked: clicks.Clicked, facts: TiltFacts) -> effects.Effects:
+        if not clicked.clicks:
+            return effects.Effects(clicked.memory)
+        untouched = replace(clicked.memory, added=(), stopped=())
+        brought = desire(facts, self._settings, untouched).desired.namespaces
+        names = frozenset(namespace.name for namespace in brought)
+        return effects.act(clicked.clicks, clicked.memory, Brought(names, self._settings.exclude))
 
     def _remembered(self, objects: TiltObjects) -> Memory:
         if self._memory is not None:
@@ -143,6 +160,7 @@ class Loop:
             process=self._process,
             previous=self._status,
             now=self._now(),
+            answer=self._decision.memory.answer,
         )
         for line in changes.lines(self._status, current):
             log.info(line)
@@ -153,9 +171,23 @@ class Loop:
         if self._memory is not None:  # else what Tilt holds has not been taken over yet
             wanted[MEMORY] = memory.encode(self._memory)
         await publish(self._client, objects, wanted)
-        denied = authority.state is AuthorityState.DENIED
-        await show_buttons(self._client, objects, frozenset({AUTHORIZE_BUTTON} if denied else ()))
         await self._rows.publish(objects, rows.rows(current), self._now())
+        if self._memory is not None:
+            situation = self._situation(self._memory, catalog, authority)
+            await show_buttons(self._client, objects, buttons.wanted(situation))
+
+    def _situation(
+        self, memory: Memory, catalog: CatalogSeen, authority: AuthoritySeen
+    ) -> buttons.Situation:
+        """Gather what the buttons depend on."""
+        desired = self._decision.desired
+        offered = frozenset((*catalog.available, *memory.stopped)) - self._settings.exclude
+        return buttons.Situation(
+            forwarded=tuple(namespace.name for namespace in desired.namespaces),
+            offered=offered,
+            paused=desired.paused,
+            denied=authority.state is AuthorityState.DENIED,
+        )
 
     def _failed(self, error: Exception, _: int) -> None:
         """Say once what is wrong; count what means that Tilt is gone."""

@@ -13,7 +13,13 @@ from typing import Any, TypeVar
 
 import pytest
 
-from kubefwd_operator.core.clicks import AUTHORIZE_BUTTON
+from kubefwd_operator.core.clicks import (
+    AUTHORIZE_BUTTON,
+    FORWARD_BUTTON,
+    PAUSE_BUTTON,
+    REPAIR_BUTTON,
+    STOP_BUTTON,
+)
 from kubefwd_operator.core.desired import desire
 from kubefwd_operator.core.errors import TiltConflict, TiltError, TiltGone
 from kubefwd_operator.core.model import (
@@ -45,15 +51,16 @@ class Table:
         self.read_errors: list[Exception] = []
         self.write_errors: list[Exception] = []
         self.writes: list[str] = []
-        self.buttons: list[str] = []
         self.rows: dict[str, Raw] = {}
+        self.buttons: dict[str, Raw] = {}
+        self.button_writes: list[str] = []
 
     async def read(self) -> TiltObjects:
         self.reads += 1
         if self.read_errors:
             raise self.read_errors.pop(0)
         button = {"metadata": {"name": BUTTON}, "status": {"lastClickedAt": self.clicked}}
-        ours = [{"metadata": {"name": name, "labels": LABELS}} for name in self.buttons]
+        ours = self.buttons.values()
         session = {"metadata": {"name": "Tiltfile"}, "status": {"pid": 42}}
         maps: dict[str, Raw] = {name: {"data": dict(data)} for name, data in self.maps.items()}
         return TiltObjects(
@@ -68,10 +75,27 @@ class Table:
 
     async def add_button(self, name: str, spec: Raw) -> None:
         assert spec["text"]
-        self.buttons.append(name)
+        self.button_writes.append(name)
+        self.buttons[name] = {"metadata": {"name": name, "labels": LABELS}, "spec": spec}
+
+    async def change_button(self, seen: Raw, spec: Raw) -> None:
+        name = seen["metadata"]["name"]
+        self.button_writes.append(name)
+        self.buttons[name] = dict(seen) | {"spec": spec}
 
     async def remove_button(self, name: str) -> None:
-        self.buttons.remove(name)
+        del self.buttons[name]
+
+    def click(self, name: str, time: str, **chosen: str) -> None:
+        """Click a button of ours, with what is chosen in its inputs."""
+        inputs = [{"name": key, "choice": {"value": value}} for key, value in chosen.items()]
+        status = {"lastClickedAt": f"2020-01-01T00:00:00.{time}Z", "inputs": inputs}
+        self.buttons[name] = dict(self.buttons[name]) | {"status": status}
+
+    def choices(self, name: str) -> list[str]:
+        """Tell what a button offers."""
+        inputs = self.buttons[name]["spec"]["inputs"]
+        return [choice for each in inputs for choice in each.get("choice", {}).get("choices", ())]
 
     async def find(self, kind: type[TiltObject], name: str) -> Raw | None:
         return self.rows.get(name)
@@ -114,6 +138,7 @@ class Parts:
     def __init__(self) -> None:
         self.wishes: list[Desired] = []
         self.authority = AuthoritySeen(AuthorityState.AUTHORIZED, way="stand-in", session=1)
+        self.catalog = CatalogSeen()
 
     def start(self) -> None:
         raise NotImplementedError
@@ -122,7 +147,7 @@ class Parts:
         self.wishes.append(desired)
 
     def seen(self) -> tuple[CatalogSeen, AuthoritySeen, EngineSeen]:
-        return CatalogSeen(), self.authority, EngineSeen("stand-in")
+        return self.catalog, self.authority, EngineSeen("stand-in")
 
     async def close(self) -> None:
         raise NotImplementedError
@@ -181,11 +206,14 @@ async def test_a_pass_that_changes_nothing_writes_nothing_and_says_nothing(
 ) -> None:
     async with running() as world:
         await after(world)
+        await after(world)  # it takes note of the buttons that the pass before has made
         written, said = list(world.tilt.writes), len(caplog.records)
+        shown = list(world.tilt.button_writes)
         for _ in range(5):
             await after(world)
         assert world.tilt.reads > 5
         assert world.tilt.writes == written
+        assert world.tilt.button_writes == shown
         assert len(caplog.records) == said
 
 
@@ -219,8 +247,81 @@ async def test_the_button_that_asks_again_is_there_while_root_is_denied_only() -
             world.parts.authority = AuthoritySeen(state)
             await after(world)
             if state is not AuthorityState.SUPERSEDED:  # its buttons are the newer operator's
-                shown = [AUTHORIZE_BUTTON] if state is AuthorityState.DENIED else []
-                assert world.tilt.buttons == shown, state
+                denied = state is AuthorityState.DENIED
+                assert (AUTHORIZE_BUTTON in world.tilt.buttons) is denied, state
+
+
+async def test_stop_and_forward_change_the_wish_the_buttons_and_what_is_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with running(namespaces=("a", "b")) as world:
+        world.parts.catalog = CatalogSeen(available=("b", "c", "kube-system"))
+        await after(world)
+        assert world.tilt.choices(STOP_BUTTON) == ["a", "b"]
+        assert world.tilt.choices(FORWARD_BUTTON)[1:] == ["c"]
+        world.tilt.click(STOP_BUTTON, "000001", choice="b")
+        await after(world)
+        assert [namespace.name for namespace in world.parts.wishes[-1].namespaces] == ["a"]
+        assert world.tilt.choices(STOP_BUTTON) == ["a"]
+        assert world.tilt.choices(FORWARD_BUTTON)[1:] == ["b", "c"]
+        world.tilt.click(FORWARD_BUTTON, "000002", choice="c")
+        await after(world)
+        assert [namespace.name for namespace in world.parts.wishes[-1].namespaces] == ["a", "c"]
+        world.tilt.click(STOP_BUTTON, "000003", choice="b")
+        await after(world)
+        assert world.tilt.status["lastClick"]["refused"]
+        said = [(r.levelno, r.message) for r in caplog.records if ": '" in r.message]
+        back = "until 'Forward a namespace' brings it back."
+        assert said == [
+            (logging.INFO, f"Stop forwarding: 'b' is forwarded no more, {back}"),
+            (logging.INFO, "Forward a namespace: 'c' is forwarded from now on."),
+            (logging.WARNING, "Stop forwarding: 'b' is not forwarded, so nothing stops."),
+        ]
+
+
+async def test_the_last_that_is_forwarded_takes_the_button_with_it() -> None:
+    async with running(namespaces=("a",)) as world:
+        await after(world)
+        world.tilt.click(STOP_BUTTON, "000001", choice="a")
+        await after(world)
+        assert STOP_BUTTON not in world.tilt.buttons
+
+
+async def test_pause_flips_its_button_and_resume_flips_it_back() -> None:
+    async with running(namespaces=("a",)) as world:
+        await after(world)
+        for time, paused, text in (("000001", True, "Resume"), ("000002", False, "Pause")):
+            world.tilt.click(PAUSE_BUTTON, time)
+            await after(world)
+            assert world.parts.wishes[-1].paused is paused
+            assert world.tilt.buttons[PAUSE_BUTTON]["spec"]["text"] == text
+            assert world.tilt.choices(STOP_BUTTON) == ["a"]
+
+
+async def test_repair_is_asked_for_once_a_click() -> None:
+    async with running(namespaces=("a",)) as world:
+        await after(world)
+        for number in (1, 2):
+            world.tilt.click(REPAIR_BUTTON, f"00000{number}")
+            await after(world)
+            await after(world)
+            assert world.parts.wishes[-1].repairs == number
+
+
+async def test_what_was_stopped_and_paused_is_taken_over_from_the_operator_before() -> None:
+    async with running(namespaces=("a", "b")) as world:
+        await after(world)
+        world.tilt.click(STOP_BUTTON, "000001", choice="b")
+        world.tilt.click(PAUSE_BUTTON, "000002")
+        await after(world)
+        kept = dict(world.tilt.maps)
+    async with running(namespaces=("a", "b")) as world:
+        world.tilt.maps = kept
+        await after(world)
+        wish = world.parts.wishes[-1]
+        assert ([namespace.name for namespace in wish.namespaces], wish.paused) == (["a"], True)
+        assert wish.repairs == 0
 
 
 async def test_a_click_survives_a_write_that_fails() -> None:

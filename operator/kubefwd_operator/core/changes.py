@@ -11,6 +11,7 @@ concerns everything. The order is stable: the whole, then namespaces, then servi
 
 from collections.abc import Iterator
 
+from kubefwd_operator.core.clicks import Intent
 from kubefwd_operator.core.conditions import Condition, Truth, is_fault
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.core.status import NamespaceStatus, ServiceStatus, State, Status
@@ -36,7 +37,8 @@ def lines(previous: Status | None, current: Status) -> tuple[str, ...]:
         *_problems(previous, current),
         *_namespaces(previous, current),
         *_services(previous, current),
-        *_ready(previous, current),
+        *_repaired(previous, current),
+        *_settled(previous, current),
     )
 
 
@@ -130,8 +132,24 @@ def _is_fault(service: ServiceStatus) -> bool:
     return bool(service.reason) and is_fault(service.reason)
 
 
-def _ready(previous: Status | None, current: Status) -> Iterator[str]:
-    """Tell that all is well, at the end; not after a short Starting while others went on."""
+def _repaired(previous: Status | None, current: Status) -> Iterator[str]:
+    """Tell what became of Repair hosts."""
+    repaired = current.repaired
+    if repaired.number <= (previous.repaired.number if previous else 0):
+        return
+    if repaired.problem:
+        yield f"{Intent.REPAIR}: not done. {repaired.problem.message}"
+    elif repaired.names:
+        are = "name is" if repaired.names == 1 else "names are"
+        yield f"{Intent.REPAIR}: {repaired.names} {are} in /etc/hosts."
+    else:
+        yield f"{Intent.REPAIR}: no name of ours belongs into /etc/hosts now, and none is there."
+
+
+def _settled(previous: Status | None, current: Status) -> Iterator[str]:
+    """Tell that all is as wanted, at the end; not after a short Starting while others went on."""
+    if current.state is State.PAUSED and not (previous and previous.state is State.PAUSED):
+        yield f"{current.state}: {current.message}"
     if current.state is not State.READY or (previous and previous.state is State.READY):
         return
     went_on = previous and any(map(_offer, previous.services))

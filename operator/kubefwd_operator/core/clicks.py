@@ -7,54 +7,77 @@ operator was down are thus found at the next start, several as one.
 A button that Memory does not know was either there before us, then its present value is history
 and only the baseline; or it came while we run (it was not in our first list), then any value is
 a click that we have not acted on. Tilt does not enforce `disabled`, so it is enforced here.
+
+What a click changes is in `effects.py`, how the buttons look in `buttons.py`.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from types import MappingProxyType
 
 from kubefwd_operator.core.facts import Button
 from kubefwd_operator.core.memory import Memory
 
 
 class Intent(StrEnum):
-    """What a click asks for."""
+    """What a click asks for, in the words of its button."""
 
-    REFRESH = "refresh"
-    AUTHORIZE = "authorize"
+    REFRESH = "Refresh"
+    AUTHORIZE = "Authorize"
+    FORWARD = "Forward a namespace"
+    STOP = "Stop forwarding"
+    PAUSE = "Pause"
+    REPAIR = "Repair hosts"
 
 
 REFRESH_BUTTON = "kubefwd:refresh"
 AUTHORIZE_BUTTON = "kubefwd:authorize"
 """Shown only while root is denied, so it may ask as Refresh does: nothing is forwarded then."""
 
-INTENTS = {REFRESH_BUTTON: Intent.REFRESH, AUTHORIZE_BUTTON: Intent.AUTHORIZE}
+FORWARD_BUTTON, STOP_BUTTON = "kubefwd:forward", "kubefwd:stop"
+PAUSE_BUTTON, REPAIR_BUTTON = "kubefwd:pause", "kubefwd:repair"
+
+INTENTS = {
+    REFRESH_BUTTON: Intent.REFRESH,
+    AUTHORIZE_BUTTON: Intent.AUTHORIZE,
+    FORWARD_BUTTON: Intent.FORWARD,
+    STOP_BUTTON: Intent.STOP,
+    PAUSE_BUTTON: Intent.PAUSE,
+    REPAIR_BUTTON: Intent.REPAIR,
+}
 """Which button means what. Other buttons are not ours, and are ignored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Click:
+    """One thing that was asked for, and what was filled in, by the name of the input."""
+
+    intent: Intent
+    inputs: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
 class Clicked:
     """What was asked for, in the order of `INTENTS`, and the Memory in which that is noted."""
 
-    intents: tuple[Intent, ...]
+    clicks: tuple[Click, ...]
     memory: Memory
 
 
 def read(buttons: Iterable[Button], memory: Memory, *, first_pass: bool) -> Clicked:
     """Find the clicks since `memory`. `first_pass`: this is the process's first look at Tilt.
 
-    Any of them raises the generation in the returned Memory by one. Reading again with that Memory
-    finds nothing.
+    Reading again with the returned Memory finds nothing.
     """
     ours = {button.name: button for button in buttons if button.name in INTENTS}
-    intents = tuple(
-        intent
+    clicks = tuple(
+        Click(intent, ours[name].inputs)
         for name, intent in INTENTS.items()
         if name in ours and _is_new(ours[name], memory, first_pass)
     )
-    clicks = {**memory.clicks, **{name: button.clicked for name, button in ours.items()}}
-    generation = memory.generation + bool(intents)
-    return Clicked(intents, replace(memory, clicks=clicks, generation=generation))
+    noted = {**memory.clicks, **{name: button.clicked for name, button in ours.items()}}
+    return Clicked(clicks, replace(memory, clicks=noted))
 
 
 def _is_new(button: Button, memory: Memory, first_pass: bool) -> bool:

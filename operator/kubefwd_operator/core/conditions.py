@@ -61,6 +61,7 @@ GLOBAL = frozenset(
         Reason.ENGINE_FAILED,
         Reason.ENGINE_RESTARTING,
         Reason.HOSTS_NOT_WRITABLE,
+        Reason.PAUSED,
     }
 )
 """Reasons that concern everything; a service's row may repeat one, but it is told once."""

@@ -1,7 +1,8 @@
 """Desired: which namespaces of which cluster are to be forwarded, and in which order.
 
 The order decides who gets bare names: the argument `namespaces` first, then what Tilt has deployed
-in order of first deployment, then what was added with the button; never what is in `exclude`.
+in order of first deployment, then what was added with the button; never what is in `exclude`, nor
+what was stopped with the button.
 
 What Tilt has deployed is told by two kinds of objects, and one of them says too much:
 
@@ -56,12 +57,14 @@ def desire(facts: TiltFacts, settings: Settings, memory: Memory) -> Decision:
             Source.BUTTON: memory.added,
         }
     )
+    kept_out = settings.exclude | set(memory.stopped)
     return Decision(
         desired=Desired(
             cluster=facts.cluster,
-            namespaces=tuple(n for n in namespaces if n.name not in settings.exclude),
+            namespaces=tuple(n for n in namespaces if n.name not in kept_out),
             bare_names=settings.bare_names,
             generation=memory.generation,
+            paused=memory.paused,
         ),
         memory=replace(memory, order=prune(order, frozenset(deployed)), results=results),
         problems=tuple(_cluster_problems(facts)),

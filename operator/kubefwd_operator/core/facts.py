@@ -4,7 +4,9 @@ Each value mirrors one kind of Tilt's API, cut down to what the decisions in `de
 `clicks.py` need. Times are Tilt's own strings (RFC 3339, six decimals, UTC), so they sort as text.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from kubefwd_operator.core.model import ClusterRef
 
@@ -51,11 +53,15 @@ class Discovery:
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """A UIButton. `clicked` is `status.lastClickedAt` as written, empty when never."""
+    """A UIButton. `clicked` is `status.lastClickedAt` as written, empty when never.
+
+    `inputs` are the texts of `status.inputs`, by the input's name: typed, chosen or hidden.
+    """
 
     name: str
     clicked: str = ""
     disabled: bool = False
+    inputs: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from kubefwd_operator.core.model import Answer
+
 CONFIG_MAP, KEY = "kubefwd:memory", "memory.json"
 """The ConfigMap's name in Tilt, and the only key of its data."""
 
@@ -27,8 +29,10 @@ class Memory:
 
     `order`: namespaces in order of first deployment, also those that have left, so that one that
     comes back has its place again. `results`: by KubernetesApply, the namespaces of its last good
-    deployment, which a failing one must not take away. `added`: namespaces added with the button.
-    `clicks`: by button, the last click acted on. `generation` counts Refreshes.
+    deployment, which a failing one must not take away. `added`, `stopped`: namespaces brought in,
+    and taken out whoever brings them in, with buttons. `paused`: nothing is to be forwarded.
+    `clicks`: by button, the last click acted on; `answer`: what was said to the last of all.
+    `generation` counts Refreshes.
     """
 
     order: tuple[str, ...] = ()
@@ -36,6 +40,9 @@ class Memory:
     added: tuple[str, ...] = ()
     clicks: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     generation: int = 0
+    stopped: tuple[str, ...] = ()
+    paused: bool = False
+    answer: Answer | None = None
 
 
 def prune(order: tuple[str, ...], present: frozenset[str]) -> tuple[str, ...]:
@@ -54,7 +61,10 @@ def encode(memory: Memory) -> dict[str, str]:
         "order": memory.order,
         "results": dict(sorted(memory.results.items())),
         "added": memory.added,
+        "stopped": memory.stopped,
+        "paused": memory.paused,
         "clicks": dict(sorted(memory.clicks.items())),
+        "answer": _written(memory.answer),
     }
     return {KEY: json.dumps(document, separators=(",", ":"))}
 
@@ -62,7 +72,8 @@ def encode(memory: Memory) -> dict[str, str]:
 def decode(data: Mapping[str, str] | None) -> tuple[Memory, str]:
     """Read the ConfigMap's data (None: there is none); the second value is a sentence or empty.
 
-    A document that is damaged or of another version gives an empty Memory and the sentence.
+    A document that is damaged or of another version gives an empty Memory and the sentence. One of
+    an operator that did not know a button yet lacks what it would remember of it.
     """
     if data is None or KEY not in data:
         return Memory(), ""
@@ -82,13 +93,33 @@ def _memory(document: Any) -> Memory:
     _require(type(generation) is int and generation >= 0, "its generation")
     _require(isinstance(results, dict), "its results")
     _require(isinstance(clicks, dict) and _are_texts(clicks.values()), "its clicks")
+    paused = document.get("paused", False)
+    _require(type(paused) is bool, "its paused")
     return Memory(
         order=_names(document.get("order"), "its order"),
         results={name: _names(value, "its results") for name, value in results.items()},
         added=_names(document.get("added"), "its added"),
         clicks=clicks,
         generation=generation,
+        stopped=_names(document.get("stopped", []), "its stopped"),
+        paused=paused,
+        answer=_answer(document.get("answer")),
     )
+
+
+def _written(answer: Answer | None) -> dict[str, Any] | None:
+    if answer is None:
+        return None
+    return {"button": answer.button, "sentence": answer.sentence, "refused": answer.refused}
+
+
+def _answer(value: Any) -> Answer | None:
+    if value is None:
+        return None
+    _require(isinstance(value, dict), "its answer")
+    button, sentence, refused = (value.get(key) for key in ("button", "sentence", "refused"))
+    _require(_are_texts((button, sentence)) and type(refused) is bool, "its answer")
+    return Answer(button, sentence, refused)
 
 
 def _names(value: Any, what: str) -> tuple[str, ...]:

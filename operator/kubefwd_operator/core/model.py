@@ -100,13 +100,29 @@ class DesiredNamespace:
 class Desired:
     """What every part is told. Namespaces are in the order that decides bare names.
 
-    `generation` grows with every Refresh: a part that sees it grow starts anew.
+    `generation` grows with every Refresh: a part that sees it grow starts anew. While `paused`
+    nothing is forwarded, and the helper stays. `repairs` grows with every Repair hosts: the names
+    are written anew, even if nothing has changed.
     """
 
     cluster: ClusterRef | None = None
     namespaces: tuple[DesiredNamespace, ...] = ()
     bare_names: bool = True
     generation: int = 0
+    paused: bool = False
+    repairs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was said to a click: the button's text, and a sentence. `refused`: nothing was done."""
+
+    button: str
+    sentence: str
+    refused: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.button}: {self.sentence}"
 
 
 # --- what the cluster's ForwardPolicy objects say ----------------------------------------------
@@ -212,11 +228,15 @@ class NamespaceSeen:
 
 @dataclass(frozen=True, slots=True)
 class CatalogSeen:
-    """Everything that the catalog knows at this moment. `problem` concerns the whole cluster."""
+    """Everything that the catalog knows at this moment. `problem` concerns the whole cluster.
+
+    `available` are the names of all namespaces of the cluster, if the developer may list them.
+    """
 
     cluster: ClusterRef | None = None
     namespaces: Mapping[str, NamespaceSeen] = field(default_factory=lambda: MappingProxyType({}))
     problem: Problem | None = None
+    available: tuple[str, ...] = ()
 
 
 # --- what the engine has made of it ----------------------------------------------------------
@@ -255,6 +275,21 @@ class ServiceSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Repaired:
+    """What became of the last Repair hosts: the number of `Desired.repairs` that it answers.
+
+    `names` are in the hosts file now; `problem` says why they could not be written.
+    """
+
+    number: int = 0
+    names: int = 0
+    problem: Problem | None = None
+
+
+NOT_REPAIRED = Repaired()
+
+
+@dataclass(frozen=True, slots=True)
 class EngineSeen:
     """What an engine shows: the `generation` that it has started, and engine-wide problems.
 
@@ -266,6 +301,7 @@ class EngineSeen:
     services: tuple[ServiceSeen, ...] = ()
     problems: tuple[Problem, ...] = ()
     why: str = ""
+    repaired: Repaired = NOT_REPAIRED
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ class Reason(StrEnum):
     READY = "Ready"
     STARTING = "Starting"
     SYNCING = "Syncing"
+    PAUSED = "Paused"
 
     # becoming root (privileged/)
     WAITING_FOR_AUTHORIZATION = "WaitingForAuthorization"

@@ -9,6 +9,7 @@ machines `status.json`, whose keys are a promise:
     services [{namespace, service, names, address, ports, state, reason, message, url,
         refused}],
     conflicts [{kind, over, has, without, remedy}],
+    lastClick {button, sentence, refused} or null,
     pid, instance, version
 
 `over` holds the names, or the one `address:port`, that two want; `kind` is who else wants it
@@ -25,6 +26,7 @@ from typing import Any
 
 from kubefwd_operator.core.conditions import Condition
 from kubefwd_operator.core.conflicts import Conflict
+from kubefwd_operator.core.model import Answer
 from kubefwd_operator.core.status import NamespaceStatus, ServiceStatus, Status, count
 
 CONFIG_MAP, JSON_KEY = "kubefwd:status", "status.json"
@@ -54,6 +56,7 @@ def encode(status: Status) -> dict[str, str]:
         "namespaces": _namespaces_table(status.namespaces),
         "services": services_table(status.services),
         **({"conflicts": conflicts_table(status.conflicts)} if status.conflicts else {}),
+        "lastClick": str(status.answer or ""),
         JSON_KEY: json.dumps(document(status), separators=(",", ":"), ensure_ascii=False),
     }
 
@@ -72,6 +75,7 @@ def document(status: Status) -> dict[str, Any]:
         "namespaces": [_namespace(namespace) for namespace in status.namespaces],
         "services": [_service(service) for service in status.services[:MAX_SERVICES]],
         "conflicts": [_conflict(conflict) for conflict in status.conflicts[:MAX_ROWS]],
+        "lastClick": _answer(status.answer),
         "pid": status.process.pid,
         "instance": status.process.instance,
         "version": status.process.version,
@@ -149,6 +153,12 @@ def _condition(condition: Condition) -> dict[str, Any]:
         "message": condition.message,
         "lastTransitionTime": condition.last_transition_time,
     }
+
+
+def _answer(answer: Answer | None) -> dict[str, Any] | None:
+    if answer is None:
+        return None
+    return {"button": answer.button, "sentence": answer.sentence, "refused": answer.refused}
 
 
 def _namespace(namespace: NamespaceStatus) -> dict[str, Any]:

@@ -20,6 +20,12 @@ _T = TypeVar("_T")
 LINGER_SECONDS = range(301)
 """What the helper accepts in `hello`: 0 to 300 seconds."""
 
+NO_NAMESPACE = (
+    "'{}' is not the name of a namespace: use lower-case letters, digits and '-', at most 63 "
+    "characters, with a letter or digit at both ends"
+)
+"""What to say of a name that no namespace can have."""
+
 _INSTANCE = re.compile(r"[a-z0-9-]{1,32}")
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
@@ -132,10 +138,7 @@ class _Reader:
 def _bad_names(names: tuple[str, ...]) -> Iterable[str]:
     for name in dict.fromkeys(names):
         if not is_label(name):
-            yield (
-                f"'{name}' is not the name of a namespace: use lower-case letters, digits and "
-                "'-', at most 63 characters, with a letter or digit at both ends"
-            )
+            yield NO_NAMESPACE.format(name)
         elif names.count(name) > 1:
             yield f"'{name}' is listed {names.count(name)} times: list it once"
 

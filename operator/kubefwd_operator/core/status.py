@@ -19,16 +19,25 @@ from kubefwd_operator.core.conditions import Condition, Seen, Truth
 from kubefwd_operator.core.conflicts import Conflict, conflicts
 from kubefwd_operator.core.links import Link, links
 from kubefwd_operator.core.model import (
+    NOT_REPAIRED,
+    Answer,
     AuthorityState,
     CatalogSeen,
     Desired,
     DesiredNamespace,
     NamespaceSeen,
     Problem,
+    Repaired,
     ServiceState,
     Source,
 )
 from kubefwd_operator.core.reason import Reason
+
+PAUSED = Problem(
+    Reason.PAUSED,
+    "Nothing is forwarded: click Resume on `kubefwd:run` to go on, without a password.",
+)
+"""What to say of everything while it is paused."""
 
 MAX_MESSAGE = 2000
 """Characters of one message; what others wrote into an error may be of any length."""
@@ -52,6 +61,7 @@ class State(StrEnum):
     ENGINE_FAILED = "EngineFailed"
     ENGINE_RESTARTING = "EngineRestarting"
     HOSTS_NOT_WRITABLE = "HostsNotWritable"
+    PAUSED = "Paused"
     STARTING = "Starting"
     DEGRADED = "Degraded"
     READY = "Ready"
@@ -122,7 +132,8 @@ class Status:
 
     `problems` are those of the engine and of the loop that no condition of their own shows;
     `engine_why` says why it is this engine; `starting` are the keys of services that have no name
-    yet, and no reason for that but that they are new.
+    yet, and no reason for that but that they are new. `answer` is what was said to the last click,
+    `repaired` what became of the last Repair hosts.
     """
 
     state: State
@@ -140,6 +151,8 @@ class Status:
     engine_why: str = ""
     conflicts: tuple[Conflict, ...] = ()
     starting: tuple[str, ...] = ()
+    answer: Answer | None = None
+    repaired: Repaired = NOT_REPAIRED
 
     def condition(self, kind: str) -> Condition:
         """Find the condition of this type. Raises KeyError when there is none."""
@@ -150,7 +163,13 @@ class Status:
 
 
 def build(
-    desired: Desired, seen: Seen, *, process: Process, previous: Status | None, now: str
+    desired: Desired,
+    seen: Seen,
+    *,
+    process: Process,
+    previous: Status | None,
+    now: str,
+    answer: Answer | None = None,
 ) -> Status:
     """Put the status together. `now` is RFC 3339; `previous` the status of the pass before."""
     services = tuple(_services(desired, seen))
@@ -175,13 +194,15 @@ def build(
         authorization=seen.authority.state,
         way=seen.authority.way,
         conditions=tuple(_timed(condition, previous, now) for condition in conditions),
-        namespaces=tuple(_namespace(n, seen.catalog) for n in desired.namespaces),
+        namespaces=tuple(_namespace(n, desired, seen.catalog) for n in desired.namespaces),
         services=services,
         problems=tuple(judge.remaining(seen)),
         process=process,
         engine_why=seen.engine.why,
         conflicts=conflicts(seen.engine.services),
         starting=starting,
+        answer=answer,
+        repaired=_repaired(seen.engine.repaired, previous),
     )
 
 
@@ -195,6 +216,8 @@ def _candidates(
         yield by_authority or _state_of(helper.reason), helper.message
     if cluster.reason is not Reason.READY:
         yield _state_of(cluster.reason), cluster.message
+    if desired.paused:
+        yield _pausing(seen)
     if synced.reason is Reason.SYNCING:
         yield State.STARTING, synced.message
     for problem in (*seen.engine.problems, *seen.problems):
@@ -206,6 +229,20 @@ def _candidates(
         yield State.STARTING, opening(starting)
     if degraded.status is Truth.TRUE:
         yield State.DEGRADED, degraded.message
+
+
+def _pausing(seen: Seen) -> tuple[State, str]:
+    """Paused is what has no name any more; until then it is on its way there."""
+    named = sum(bool(service.names) for service in seen.engine.services)
+    if named:
+        return State.STARTING, f"Pausing: {count(named, 'service')} still to be released."
+    return State.PAUSED, PAUSED.message
+
+
+def _repaired(engine: Repaired, previous: Status | None) -> Repaired:
+    """Keep the latest: an engine that takes over begins without any."""
+    before = previous.repaired if previous else NOT_REPAIRED
+    return engine if engine.number >= before.number else before
 
 
 def _state_of(reason: str) -> State:
@@ -257,8 +294,12 @@ def _timed(condition: Condition, previous: Status | None, now: str) -> Condition
     return replace(condition, message=_cut(condition.message), last_transition_time=time)
 
 
-def _namespace(namespace: DesiredNamespace, catalog: CatalogSeen) -> NamespaceStatus:
+def _namespace(
+    namespace: DesiredNamespace, desired: Desired, catalog: CatalogSeen
+) -> NamespaceStatus:
     problem = judge.namespace_problem(namespace, catalog)
+    if problem is None and desired.paused:
+        problem = PAUSED
     if problem is None and judge.is_syncing(namespace, catalog):
         problem = Problem(Reason.SYNCING, "Reading its services.")
     if problem is None:

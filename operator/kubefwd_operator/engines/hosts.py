@@ -11,7 +11,7 @@ from typing import Protocol
 
 from kubefwd_operator.core import clashes
 from kubefwd_operator.core.errors import HelperRefused
-from kubefwd_operator.core.model import Desired, Problem
+from kubefwd_operator.core.model import Desired, Problem, Repaired
 from kubefwd_operator.core.names import HostsEntry, Placed, Published, ServiceKey, publish
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.privileged.channel import HostsOutcome, Withheld
@@ -54,13 +54,16 @@ class HostsWriter:
         self.named: frozenset[str] = frozenset()
         """The addresses that the file leads to."""
 
-    async def write(self, placed: Iterable[Placed], desired: Desired, *, retry: bool) -> None:
+    async def write(
+        self, placed: Iterable[Placed], desired: Desired, *, retry: bool, repair: bool = False
+    ) -> None:
         """Write all names in one update, if there is anything new to write. Raises HelperGone.
 
-        A retry writes them anyhow: somebody may have replaced the file, or wait for a name.
+        A retry writes them anyhow: somebody may have replaced the file, or wait for a name. A
+        repair does so even when there are none.
         """
         published = publish(placed, desired)
-        again = retry and bool(published.entries or self.written.problem)
+        again = repair or (retry and bool(published.entries or self.written.problem))
         if published.entries == self.written.published.entries and not again:
             self.written = replace(self.written, published=published)
             return
@@ -72,6 +75,13 @@ class HostsWriter:
             return
         self.named = frozenset(entry.ip for entry in published.entries)
         self.written = Written(published, outcome.withheld, outcome.contested)
+
+    def repaired(self, number: int) -> Repaired:
+        """Say what stands after the repair of this number."""
+        written = self.written
+        given = {name for names in written.published.names.values() for name in names}
+        lost = {each.name for each in written.withheld}
+        return Repaired(number, len(given - lost), written.problem)
 
     async def clear(self) -> None:
         """Take every name back. Raises HelperGone."""

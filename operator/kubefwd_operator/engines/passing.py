@@ -14,7 +14,7 @@ from typing import Final
 
 from kubefwd_operator.cluster.clocks import jumps
 from kubefwd_operator.core.errors import HelperGone
-from kubefwd_operator.core.model import AuthoritySeen, Desired, EngineSeen, Problem
+from kubefwd_operator.core.model import NOT_REPAIRED, AuthoritySeen, Desired, EngineSeen, Problem
 from kubefwd_operator.core.reason import Reason
 
 RESYNC = 30.0
@@ -46,6 +46,7 @@ class PassingEngine(ABC):
         self._fault: Problem | None = None
         self._retry_at = 0.0
         self._seen = seen
+        self._repaired = NOT_REPAIRED
         self._tasks: list[asyncio.Task[None]] = []
 
     # --- the part's interface --------------------------------------------------------------------
@@ -107,6 +108,10 @@ class PassingEngine(ABC):
         self._retry_at = now + RESYNC
         return True
 
+    def _is_repair(self, desired: Desired) -> bool:
+        """Say whether a Repair hosts has not been answered yet."""
+        return desired.repairs > self._repaired.number
+
     @abstractmethod
     async def _pass(self) -> None:
         """Make one pass. Raises HelperGone."""
@@ -133,6 +138,9 @@ class PassingEngine(ABC):
         if seen != self._seen:
             self._seen = seen
             self._changed()
+
+
+PAUSED: Final = Problem(Reason.PAUSED, "It is paused: click Resume on `kubefwd:run`.")
 
 
 def unauthorised(authority: AuthoritySeen) -> Problem:

@@ -96,6 +96,13 @@ class TiltClient:
         """Put a button of ours on the page. Raises TiltConflict when it is there already."""
         await self._call(UIButton(self._api, _body(UIButton, name) | {"spec": spec}).create)
 
+    async def change_button(self, seen: Raw, spec: Raw) -> None:
+        """Give the button of ours that was `seen` another look.
+
+        Raises TiltConflict when it is not any more what was seen: read again.
+        """
+        await self._call(lambda: self._put(UIButton(self._api, dict(seen) | {"spec": spec})))
+
     async def remove_button(self, name: str) -> None:
         """Take a button of ours off the page; one that has gone meanwhile is no error."""
         await self._call(UIButton(self._api, _body(UIButton, name)).delete)
@@ -180,9 +187,12 @@ class TiltClient:
                 f"The ConfigMap {name} belongs to a Tiltfile: rename it there, this name is ours."
             )
         else:
-            target = ConfigMap(self._api, dict(seen) | {"data": data})
-            response = self._api.put(**target.api_kwargs(data=json.dumps(target.obj)))
-            self._api.raise_for_status(response)
+            self._put(ConfigMap(self._api, dict(seen) | {"data": data}))
+
+    def _put(self, target: TiltObject) -> None:
+        """Replace what was read; 409 when it has changed since."""
+        response = self._api.put(**target.api_kwargs(data=json.dumps(target.obj)))
+        self._api.raise_for_status(response)
 
 
 def _body(kind: type[TiltObject], name: str) -> dict[str, Any]:

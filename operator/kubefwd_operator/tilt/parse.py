@@ -119,11 +119,19 @@ def _discovery(raw: Raw) -> Discovery:
 
 
 def _button(raw: Raw) -> Button:
+    status = _mapping(raw, "status")
     return Button(
         name=_name(raw),
-        clicked=_text(_mapping(raw, "status"), "lastClickedAt"),
+        clicked=_text(status, "lastClickedAt"),
         disabled=_mapping(raw, "spec").get("disabled") is True,
+        inputs={_text(each, "name"): _filled(each) for each in _items(status, "inputs")},
     )
+
+
+def _filled(item: Raw) -> str:
+    """Read what an input was given; a checkbox is none of ours."""
+    values = (_text(_mapping(item, kind), "value") for kind in ("text", "choice", "hidden"))
+    return next(filter(None, values), "")
 
 
 def _name(raw: Raw) -> str:

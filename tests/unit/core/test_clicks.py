@@ -2,7 +2,14 @@
 
 import pytest
 
-from kubefwd_operator.core.clicks import AUTHORIZE_BUTTON, REFRESH_BUTTON, Intent, read
+from kubefwd_operator.core.clicks import (
+    AUTHORIZE_BUTTON,
+    FORWARD_BUTTON,
+    REFRESH_BUTTON,
+    Click,
+    Intent,
+    read,
+)
 from kubefwd_operator.core.facts import Button
 from kubefwd_operator.core.memory import Memory
 
@@ -35,8 +42,7 @@ def test_a_click_is_a_change(
 ) -> None:
     buttons = [Button(REFRESH_BUTTON, clicked)]
     result = read(buttons, remembering(remembered), first_pass=first_pass)
-    assert result.intents == ((Intent.REFRESH,) if acts else ())
-    assert result.memory.generation == 4 + acts
+    assert result.clicks == ((Click(Intent.REFRESH),) if acts else ())
     assert result.memory.clicks[REFRESH_BUTTON] == clicked
 
 
@@ -46,34 +52,38 @@ def test_reading_again_finds_nothing(clicked: str, first_pass: bool) -> None:
     buttons = [Button(REFRESH_BUTTON, clicked)]
     once = read(buttons, remembering(EARLY), first_pass=first_pass)
     again = read(buttons, once.memory, first_pass=False)
-    assert again.intents == ()
+    assert again.clicks == ()
     assert again.memory == once.memory
 
 
-def test_authorize_asks_anew_too_and_both_at_once_count_once() -> None:
+def test_a_button_that_comes_back_unclicked_asks_for_nothing() -> None:
     one = read([Button(AUTHORIZE_BUTTON, EARLY)], remembering(EARLY), first_pass=False)
-    assert (one.intents, one.memory.generation) == ((Intent.AUTHORIZE,), 5)
+    assert one.clicks == (Click(Intent.AUTHORIZE),)
     away = read([], one.memory, first_pass=False)
     shown = read([Button(AUTHORIZE_BUTTON)], away.memory, first_pass=False)
-    assert shown.intents == ()
-    buttons = [Button(AUTHORIZE_BUTTON, LATE), Button(REFRESH_BUTTON, LATE)]
-    both = read(buttons, shown.memory, first_pass=False)
-    assert (both.intents, both.memory.generation) == ((Intent.REFRESH, Intent.AUTHORIZE), 6)
+    assert shown.clicks == ()
+
+
+def test_several_at_once_are_in_order_and_bring_what_was_filled_in() -> None:
+    filled = {"namespace": "billing"}
+    buttons = [Button(FORWARD_BUTTON, LATE, inputs=filled), Button(REFRESH_BUTTON, LATE)]
+    found = read(buttons, remembering(EARLY), first_pass=False).clicks
+    assert found == (Click(Intent.REFRESH), Click(Intent.FORWARD, filled))
 
 
 def test_buttons_of_others_are_ignored() -> None:
     result = read([Button("deploy", LATE)], Memory(), first_pass=False)
-    assert result.intents == ()
+    assert result.clicks == ()
     assert result.memory == Memory()
 
 
 def test_a_disabled_button_does_nothing_now_or_later() -> None:
     once = read([Button(REFRESH_BUTTON, LATE, disabled=True)], remembering(EARLY), first_pass=False)
     later = read([Button(REFRESH_BUTTON, LATE)], once.memory, first_pass=False)
-    assert once.intents == later.intents == ()
+    assert once.clicks == later.clicks == ()
 
 
 def test_a_button_that_is_away_for_a_while_is_still_known() -> None:
     away = read([], remembering(EARLY), first_pass=False)
     back = read([Button(REFRESH_BUTTON, EARLY)], away.memory, first_pass=False)
-    assert back.intents == ()
+    assert back.clicks == ()

@@ -221,6 +221,13 @@ def test_order_of_first_deployment(tilt: TiltFacts, memory: Memory, expected: li
             ["a tilt", "b tilt"],
             id="button excluded",
         ),
+        pytest.param(Settings(), Memory(stopped=("a", "z")), ["b tilt"], id="tilt stopped"),
+        pytest.param(
+            Settings(namespaces=("x", "y")),
+            Memory(stopped=("x",)),
+            ["y argument", "a tilt", "b tilt"],
+            id="argument stopped",
+        ),
         pytest.param(
             Settings(namespaces=("x",), exclude=frozenset("ab")),
             Memory(),
@@ -238,6 +245,8 @@ def test_the_rest_of_the_wish_is_passed_on() -> None:
     decision = desire(facts(), Settings(bare_names=False), Memory(generation=3))
     assert decision.desired.bare_names is False
     assert decision.desired.generation == 3
+    assert not decision.desired.paused
+    assert desire(facts(), Settings(), Memory(paused=True)).desired.paused
     assert decision.desired.cluster == KIND
     assert decision.problems == ()
 

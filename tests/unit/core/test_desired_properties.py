@@ -48,6 +48,7 @@ any_memory = st.builds(
     order=st.lists(name, unique=True).map(tuple),
     added=st.lists(name, unique=True).map(tuple),
     results=st.dictionaries(name, some),
+    stopped=st.lists(name, unique=True).map(tuple),
 )
 
 

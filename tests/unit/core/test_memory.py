@@ -1,6 +1,7 @@
 """Memory: what is written is read again, and garbage is survived."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubefwd_operator.core.memory import KEY, MAX_REMEMBERED, Memory, decode, encode, prune
+from kubefwd_operator.core.model import Answer
 
 unique = st.lists(st.text(max_size=10), unique=True, max_size=5).map(tuple)
 memories = st.builds(
@@ -17,6 +19,9 @@ memories = st.builds(
     added=unique,
     clicks=st.dictionaries(st.text(max_size=10), st.text(max_size=30), max_size=4),
     generation=st.integers(0, 10**9),
+    stopped=unique,
+    paused=st.booleans(),
+    answer=st.none() | st.builds(Answer, st.text(), st.text(), st.booleans()),
 )
 
 FULL = Memory(
@@ -25,6 +30,9 @@ FULL = Memory(
     added=("tools",),
     clicks={"kubefwd:refresh": "2026-01-02T03:04:05.000000Z"},
     generation=2,
+    stopped=("ci",),
+    paused=True,
+    answer=Answer("Pause", "every name is released."),
 )
 
 
@@ -35,12 +43,10 @@ def test_what_is_written_is_read_again(memory: Memory) -> None:
 
 @given(memories)
 def test_equal_memories_are_written_alike(memory: Memory) -> None:
-    again = Memory(
-        memory.order,
-        dict(reversed(list(memory.results.items()))),
-        memory.added,
-        dict(reversed(list(memory.clicks.items()))),
-        memory.generation,
+    again = replace(
+        memory,
+        results=dict(reversed(list(memory.results.items()))),
+        clicks=dict(reversed(list(memory.clicks.items()))),
     )
     assert encode(memory) == encode(again)
 
@@ -83,6 +89,10 @@ def broken(**changes: Any) -> str:
         pytest.param(broken(results={"a": [None]}), id="a result of nothing"),
         pytest.param(broken(clicks=[]), id="clicks a list"),
         pytest.param(broken(clicks={"a": 1}), id="a click a number"),
+        pytest.param(broken(stopped="web"), id="stopped a text"),
+        pytest.param(broken(paused=1), id="paused a number"),
+        pytest.param(broken(answer="Pause"), id="an answer a text"),
+        pytest.param(broken(answer={"button": "Pause"}), id="an answer without words"),
     ],
 )
 def test_garbage_gives_an_empty_memory_and_a_sentence(text: str) -> None:
@@ -97,6 +107,14 @@ def test_no_text_raises(text: str) -> None:
     memory, sentence = decode({KEY: text})
     assert memory == Memory()
     assert sentence
+
+
+def test_what_an_older_operator_did_not_know_is_not_so() -> None:
+    document = json.loads(encode(FULL)[KEY])
+    for key in ("stopped", "paused", "answer"):
+        del document[key]
+    old = replace(FULL, stopped=(), paused=False, answer=None)
+    assert decode({KEY: json.dumps(document)}) == (old, "")
 
 
 def test_names_that_were_doubled_by_hand_are_read_once() -> None:

@@ -9,6 +9,7 @@ from tests.unit.core.situations import LATER, NOON, broken, row, seen, status, w
 from kubefwd_operator.core import report
 from kubefwd_operator.core.conflicts import Conflict
 from kubefwd_operator.core.model import (
+    Answer,
     AuthoritySeen,
     AuthorityState,
     ClashKind,
@@ -41,6 +42,7 @@ def test_keys_for_people() -> None:
         "conditions",
         "namespaces",
         "services",
+        "lastClick",
         JSON_KEY,
     }
     assert all(isinstance(value, str) for value in data.values())
@@ -106,6 +108,7 @@ def test_the_document_for_machines() -> None:
         "namespaces",
         "services",
         "conflicts",
+        "lastClick",
         "pid",
         "instance",
         "version",
@@ -131,6 +134,17 @@ def test_the_document_for_machines() -> None:
         "refused": 0,
     }
     assert (found["pid"], found["instance"], found["version"]) == (4711, "tilt-10350", "1.2.3")
+
+
+def test_the_last_click_is_answered_until_the_next() -> None:
+    assert (encode(STATUS)["lastClick"], document(STATUS)["lastClick"]) == ("", None)
+    answered = replace(STATUS, answer=Answer("Pause", "it is paused already.", refused=True))
+    assert encode(answered)["lastClick"] == "Pause: it is paused already."
+    assert document(answered)["lastClick"] == {
+        "button": "Pause",
+        "sentence": "it is paused already.",
+        "refused": True,
+    }
 
 
 def test_conditions_for_machines_follow_kubernetes() -> None:

@@ -164,6 +164,30 @@ def test_a_discovery() -> None:
         (raw(status={"lastClickedAt": "2026"}, spec={}), Button("web", "2026")),
         (raw(status={"lastClickedAt": None}, spec={"disabled": True}), Button("web", "", True)),
         (raw(), Button("web")),
+        (
+            raw(
+                status={
+                    "inputs": [
+                        {"name": "namespace", "text": {"value": "billing"}},
+                        {"name": "choice", "choice": {"value": "tools"}},
+                        {"name": "action", "hidden": {"value": "pause"}},
+                        {"name": "tick", "bool": {"value": True}},
+                        {"name": "empty", "choice": {}},
+                        "garbage",
+                    ]
+                }
+            ),
+            Button(
+                "web",
+                inputs={
+                    "namespace": "billing",
+                    "choice": "tools",
+                    "action": "pause",
+                    "tick": "",
+                    "empty": "",
+                },
+            ),
+        ),
     ],
 )
 def test_a_button(one: Raw, button: Button) -> None:

@@ -20,6 +20,7 @@ from kubefwd_operator.core.model import (
     EngineSeen,
     PinnedKubefwd,
     Problem,
+    Repaired,
     Service,
 )
 from kubefwd_operator.core.names import Placed, ServiceKey
@@ -36,7 +37,7 @@ from kubefwd_operator.engines.kubefwd.process import HOPELESS, Process
 from kubefwd_operator.engines.kubefwd.remedies import Remedies, Step
 from kubefwd_operator.engines.kubefwd.trial import why_not
 from kubefwd_operator.engines.kubefwd.truth import Judgement, Verdict, burnt, judge
-from kubefwd_operator.engines.passing import PassingEngine, sleeps, unauthorised
+from kubefwd_operator.engines.passing import PAUSED, PassingEngine, sleeps, unauthorised
 
 NAME = "kubefwd"
 
@@ -135,14 +136,20 @@ class KubefwdEngine(PassingEngine):
         self._begin(desired)
         services = tuple(wanted(desired, self._catalog.seen()))
         self._meet_helper(desired)
-        looked = self._looked()
+        idle = desired.paused or not desired.namespaces
+        looked = None if idle else self._looked()
         judgements: tuple[Judgement, ...] = ()
         if looked is not None and self._writer is not None:
             judgements = self._judge(services, looked)
             self._mend(judgements, looked)
             self._place(judgements)
-            await self._writer.write(self._placed.values(), desired, retry=retry)
+            await self._write(self._writer, desired, retry=retry)
             self._changes.want(tuple(each.name for each in desired.namespaces), looked.watched)
+        elif idle and self._writer is not None:
+            self._placed.clear()
+            await self._write(self._writer, desired, retry=retry)
+        elif self._is_repair(desired) and (problem := self._waiting()):
+            self._repaired = Repaired(desired.repairs, problem=problem)
         self._fault = None
         self._report(desired, services, judgements, running=looked is not None)
 
@@ -163,8 +170,8 @@ class KubefwdEngine(PassingEngine):
         if helper is not self._helper:
             self._helper = helper
             self._writer = HostsWriter(helper) if helper else None
-        needed = bool(desired.namespaces) and self._catalog.access is not None
-        self._process.want(helper, wanted=needed)
+        needed = bool(desired.namespaces) and not desired.paused
+        self._process.want(helper, wanted=needed and self._catalog.access is not None)
         if self._process.api is not self._serving:
             self._serving = self._process.api
             self._remedies.forget()
@@ -220,6 +227,13 @@ class KubefwdEngine(PassingEngine):
             elif each.key in before:
                 self._placed[each.key] = before[each.key]
 
+    async def _write(self, writer: HostsWriter, desired: Desired, *, retry: bool) -> None:
+        """Have the names written, and take note of what became of a repair."""
+        repair = self._is_repair(desired)
+        await writer.write(self._placed.values(), desired, retry=retry, repair=repair)
+        if repair:
+            self._repaired = writer.repaired(desired.repairs)
+
     async def _watch_clocks(self) -> None:
         """Start kubefwd anew after the machine has slept: its connections are half open."""
         async for _ in sleeps(self._wall):
@@ -248,8 +262,10 @@ class KubefwdEngine(PassingEngine):
                 self._remedies.state,
                 self._process.output.failure,
             )
-        shown = report.services(services, standing, self._waiting())
-        self._show(EngineSeen(NAME, desired.generation, shown, self._problems(), self._why))
+        waiting = PAUSED if desired.paused else self._waiting()
+        shown = report.services(services, standing, waiting)
+        problems, repaired = self._problems(), self._repaired
+        self._show(EngineSeen(NAME, desired.generation, shown, problems, self._why, repaired))
 
     def _waiting(self) -> Problem | None:
         """Say what services wait for while kubefwd does not run; nothing while it starts."""

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from kubefwd_operator.core import clashes
 from kubefwd_operator.core.errors import HelperGone, HelperRefused
-from kubefwd_operator.core.model import Desired, Problem
+from kubefwd_operator.core.model import Desired, Problem, Repaired
 from kubefwd_operator.core.names import Placed
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines.hosts import AGAIN, UNWRITTEN, HostsWriter, NamingHelper, Written
@@ -94,6 +94,10 @@ class Bindings:
         """What stands now."""
         return Bound(frozenset(self._listeners), self._hosts.written, dict(self._refused))
 
+    def repaired(self, number: int) -> Repaired:
+        """Say what stands after the repair of this number."""
+        return self._hosts.repaired(number)
+
     async def listen(self, plan: Plan, *, retry: bool) -> bool:
         """Start what the plan has and is not there.
 
@@ -109,14 +113,16 @@ class Bindings:
         await _all(self._start(place) for place in start)
         return len(self.leased_elsewhere) == known
 
-    async def name(self, plan: Plan, desired: Desired, *, retry: bool) -> None:
+    async def name(
+        self, plan: Plan, desired: Desired, *, retry: bool, repair: bool = False
+    ) -> None:
         """Write all names in one update; see HostsWriter. Raises HelperGone.
 
         Only addresses that are leased to us can be named: those that listen, or are named already.
         """
         ours = {ip for ip, _ in self._listeners} | self._hosts.named
         placed = [kept for each in plan.placed if (kept := _within(each, ours)).addresses]
-        await self._hosts.write(placed, desired, retry=retry)
+        await self._hosts.write(placed, desired, retry=retry, repair=repair)
 
     async def stop(self, plan: Plan) -> None:
         """Stop what the plan has not; its names are gone by now. Raises HelperGone."""

@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from kubefwd_operator.core.errors import ClusterError, Forbidden, HelperGone
 from kubefwd_operator.core.forwardable import wanted
-from kubefwd_operator.core.model import FOREIGN, Desired, Dialled, EngineSeen, Problem
+from kubefwd_operator.core.model import FOREIGN, Desired, Dialled, EngineSeen, Problem, Repaired
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines.engine import AuthorityLike
 from kubefwd_operator.engines.native import report
@@ -26,13 +26,13 @@ from kubefwd_operator.engines.native.bindings import Bindings, HelperLike
 from kubefwd_operator.engines.native.leases import LeaseKey, assign, leases
 from kubefwd_operator.engines.native.neighbours import CatalogLike
 from kubefwd_operator.engines.native.picker import Picker
-from kubefwd_operator.engines.native.plan import Plan, plan
+from kubefwd_operator.engines.native.plan import NOTHING, Plan, plan
 from kubefwd_operator.engines.native.target import ServiceKey, Target
 from kubefwd_operator.engines.native.transport import Transport
 from kubefwd_operator.engines.native.transport.websocket import WebSocketTransport
 from kubefwd_operator.engines.native.trial import Trial
 from kubefwd_operator.engines.native.tunnels import Tunnels
-from kubefwd_operator.engines.passing import PassingEngine, sleeps, unauthorised
+from kubefwd_operator.engines.passing import PAUSED, PassingEngine, sleeps, unauthorised
 
 NAME = "native"
 
@@ -140,10 +140,16 @@ class NativeEngine(PassingEngine):
             self._abandon()
         if helper and not self._bindings:
             self._bindings = Bindings(helper, self._tunnels.carry, self._count_exhausted)
-        retry = self._is_resync()
+        retry, repair = self._is_resync(), self._is_repair(desired)
         planned = self._plan(desired, now)
-        if self._bindings:
-            planned = await self._carry_out(self._bindings, planned, desired, retry=retry)
+        if self._bindings and desired.paused:
+            await self._release(self._bindings, desired, retry=retry, repair=repair)
+        elif self._bindings:
+            planned = await self._carry_out(
+                self._bindings, planned, desired, retry=retry, repair=repair
+            )
+        if repair:
+            self._repaired = self._after_repair(desired.repairs)
         self._fault = None
         self._report(desired, planned)
 
@@ -181,7 +187,7 @@ class NativeEngine(PassingEngine):
         return frozenset(key for key in idle if named(self._addresses.get((*key, ""), "")))
 
     async def _carry_out(
-        self, bindings: Bindings, planned: Plan, desired: Desired, *, retry: bool
+        self, bindings: Bindings, planned: Plan, desired: Desired, *, retry: bool, repair: bool
     ) -> Plan:
         """Start, name, stop, find out who has what is taken.
 
@@ -190,12 +196,26 @@ class NativeEngine(PassingEngine):
         while not await bindings.listen(planned, retry=retry):
             retry = False
             planned = self._plan(desired, asyncio.get_running_loop().time())
-        await bindings.name(planned, desired, retry=retry)
+        await bindings.name(planned, desired, retry=retry, repair=repair)
         await bindings.stop(planned)
         await bindings.blame()
         if self._may_rest(self._absences.idle(asyncio.get_running_loop().time())) > self._resting:
             self._bell.set()
         return planned
+
+    async def _release(
+        self, bindings: Bindings, desired: Desired, *, retry: bool, repair: bool
+    ) -> None:
+        """Take names and listeners back, end what is connected, and leave the helper as it is."""
+        await bindings.listen(NOTHING, retry=retry)
+        await bindings.name(NOTHING, desired, retry=retry, repair=repair)
+        await bindings.stop(NOTHING)
+        await self._tunnels.drop()
+
+    def _after_repair(self, number: int) -> Repaired:
+        if self._bindings:
+            return self._bindings.repaired(number)
+        return Repaired(number, problem=unauthorised(self._authority.seen()))
 
     def _abandon(self) -> None:
         """Close every listener and stop claiming any name: the helper is gone."""
@@ -219,13 +239,14 @@ class NativeEngine(PassingEngine):
         forbidden = {n: p for n, (p, at) in self._forbidden.items() if now - at < FORBIDDEN_FOR}
         services = report.services(
             planned,
-            self._bindings.bound if self._bindings else None,
+            self._bindings.bound if self._bindings and not desired.paused else None,
             failing=self._picker.failing,
             forbidden=forbidden,
             refused=self._admission.refused,
-            waiting=unauthorised(self._authority.seen()),
+            waiting=PAUSED if desired.paused else unauthorised(self._authority.seen()),
         )
-        self._show(EngineSeen(NAME, desired.generation, services, self._problems(), self._why))
+        problems, repaired = self._problems(), self._repaired
+        self._show(EngineSeen(NAME, desired.generation, services, problems, self._why, repaired))
 
     def _further_problems(self) -> Iterable[Problem | None]:
         yield self._bindings.bound.written.problem if self._bindings else None

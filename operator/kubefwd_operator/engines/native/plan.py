@@ -53,6 +53,10 @@ class Plan:
     outlooks: tuple[Outlook, ...]
 
 
+NOTHING = Plan({}, (), ())
+"""Nothing open, nothing named: what is so while it is paused."""
+
+
 @dataclass(frozen=True, slots=True)
 class Steps:
     """What to do, in this order: start, then the names, then stop."""
