@@ -73,6 +73,10 @@ class Api:
         """Merge-patch one object (a path that ends in /status patches its status)."""
         return self._json("PATCH", path, body, kind="application/merge-patch+json")
 
+    def put(self, path: str, body: Json) -> Json:
+        """Replace one object, or its status, as it was read; 409 when it has changed since."""
+        return self._json("PUT", path, body)
+
     def delete(self, path: str) -> None:
         """Delete one object; one that is not there is as good."""
         response = self.request("DELETE", path)

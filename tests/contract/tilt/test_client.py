@@ -17,7 +17,7 @@ from kubefwd_operator.tilt import client as module
 from kubefwd_operator.tilt.client import STATUS, TiltClient
 from kubefwd_operator.tilt.glance import glance
 from kubefwd_operator.tilt.parse import session_pid
-from kubefwd_operator.tilt.publish import BUTTONS, publish, show_buttons
+from kubefwd_operator.tilt.publish import publish
 from kubefwd_operator.tilt.session import TiltAccess
 
 pytestmark = pytest.mark.contract
@@ -64,41 +64,6 @@ async def test_a_stale_write_is_a_conflict_and_changes_nothing(client: TiltClien
     with pytest.raises(TiltConflict):  # it was another when we looked
         await publish(client, seen, {STATUS: {"by": "four"}})
     assert (await client.read()).data(STATUS) == {"by": "three"}
-
-
-async def test_a_button_of_ours_comes_and_goes(client: TiltClient) -> None:
-    (name,) = BUTTONS
-
-    async def shown() -> list[object]:
-        objects = await client.read()
-        return [raw["spec"] for raw in objects.buttons if raw["metadata"]["name"] == name]
-
-    nothing = await client.read()
-    await show_buttons(client, nothing, frozenset({name}))
-    (spec,) = await shown()
-    assert isinstance(spec, dict)
-    assert spec["location"] == {"componentType": "Resource", "componentID": "kubefwd:run"}
-    with pytest.raises(TiltConflict):  # it was not there when we looked
-        await show_buttons(client, nothing, frozenset({name}))
-    there = await client.read()
-    await show_buttons(client, there, frozenset({name}))
-    await show_buttons(client, there, frozenset())
-    assert await shown() == []
-    await show_buttons(client, there, frozenset())  # gone meanwhile
-
-
-async def test_a_button_of_somebody_else_is_left_alone(
-    new_tilt: Callable[..., Tilt], tmp_path: Path
-) -> None:
-    (name,) = BUTTONS
-    place = "v1alpha1.ui_component_location(component_id='kubefwd:run', component_type='Resource')"
-    button = f"v1alpha1.ui_button(name='{name}', text='Mine', location={place})\n"
-    client = TiltClient(access_to(new_tilt(tiltfile=TILTFILE + button)), tmp_path)
-    for wanted in (frozenset({name}), frozenset[str]()):
-        await show_buttons(client, await client.read(), wanted)
-        named = {raw["metadata"]["name"]: raw for raw in (await client.read()).buttons}
-        assert named[name]["spec"]["text"] == "Mine"
-    client.close()
 
 
 async def test_a_config_map_of_a_tiltfile_is_never_written(

@@ -13,9 +13,9 @@ from kubefwd_operator.tilt.client import MEMORY, STATUS
 
 pytestmark = pytest.mark.contract
 
-ROWS, COMMANDS = f"{GROUP}/uiresources", f"{GROUP}/cmds"
+ROWS, COMMANDS, BUTTONS = (f"{GROUP}/{kind}" for kind in ("uiresources", "cmds", "uibuttons"))
 OURS = {
-    *(("POST", kind) for kind in (MAPS, ROWS, COMMANDS)),
+    *(("POST", kind) for kind in (MAPS, ROWS, COMMANDS, BUTTONS)),
     *(("PUT", f"{MAPS}/{name}") for name in (STATUS, MEMORY)),
     ("DELETE", f"{ROWS}/kubefwd:status"),
     ("DELETE", f"{COMMANDS}/kubefwd:say:"),
@@ -46,6 +46,7 @@ def test_a_pass_that_changes_nothing_writes_nothing(tilt: Tilt, operate: StartOp
         operate(tilt, **seen.env)
         wait_for(lambda: ("POST", ROWS) in seen.writes, "both ConfigMaps, then a row")
         wait_for(lambda: ring(tilt, seen) and said(tilt), "the end of the command")
+        wait_for(lambda: ("PUT", f"{MAPS}/{MEMORY}") in seen.writes, "a note of the buttons")
         before = [request for request in seen.requests if request[0] != "GET"]
         # The second pass follows the first's end.
         assert ring(tilt, seen)

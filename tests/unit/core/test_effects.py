@@ -8,9 +8,10 @@ import pytest
 from kubefwd_operator.core.buttons import NO_CHOICE
 from kubefwd_operator.core.clicks import Click, Intent
 from kubefwd_operator.core.effects import MAX_TYPED, Brought, act
+from kubefwd_operator.core.errors import SettingsError
 from kubefwd_operator.core.memory import MAX_REMEMBERED, Memory
 from kubefwd_operator.core.model import Answer
-from kubefwd_operator.core.settings import SettingsError, parse
+from kubefwd_operator.core.settings import parse
 
 BROUGHT = Brought(frozenset({"storefront"}), exclude=frozenset({"ci"}))
 
@@ -113,7 +114,7 @@ def test_forward(
 def test_a_forward_that_is_refused_changes_nothing(
     inputs: Mapping[str, str], sentence: str
 ) -> None:
-    memory, answer = after(Intent.FORWARD, **inputs)
+    memory, answer = after(Intent.FORWARD, None, **inputs)
     assert memory == Memory(answer=answer)
     assert answer == Answer("Forward a namespace", sentence, refused=True)
 

@@ -6,6 +6,7 @@ import pytest
 from tests.unit.native.kit import wish
 
 from kubefwd_operator.core.errors import HelperGone, HelperRefused
+from kubefwd_operator.core.model import Repaired
 from kubefwd_operator.core.names import HostsEntry, Placed
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines.hosts import UNWRITTEN, HostsWriter, names, notes
@@ -60,6 +61,17 @@ async def test_a_retry_writes_what_there_is_anyhow(writer: HostsWriter, helper: 
     await write(writer, WEB)
     await write(writer, WEB, retry=True)
     assert len(helper.asked) == 2
+
+
+async def test_a_repair_writes_even_nothing(writer: HostsWriter, helper: Helper) -> None:
+    await writer.write((), wish("shop-a"), retry=False, repair=True)
+    assert helper.asked == [()]
+    assert writer.repaired(1) == Repaired(1)
+    await writer.write((WEB,), wish("shop-a"), retry=False, repair=True)
+    helper.outcome = HostsOutcome((Withheld("web", "127.18.0.3", "refused", "It is so."),))
+    await writer.write((WEB,), wish("shop-a"), retry=False, repair=True)
+    assert len(helper.asked) == 3
+    assert writer.repaired(2) == Repaired(2, names=len(NAMES) - 1)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from kubefwd_operator.core.model import (
     Dialled,
     PinnedKubefwd,
     Problem,
+    Repaired,
     Service,
     ServiceSeen,
     ServiceState,
@@ -185,6 +186,55 @@ async def test_without_a_namespace_or_a_kubeconfig_it_is_not_run(stage: Stage) -
     stage.engine.wake()
     await stage.settle()
     assert stage.starts == 2
+
+
+async def test_pause_takes_the_names_back_and_ends_it_and_resume_starts_another(
+    stage: Stage,
+) -> None:
+    await stage.settle()
+    stage.helper.asked.clear()
+    stage.want(replace(wish(), paused=True))
+    await stage.settle()
+    assert stage.helper.asked == ["hosts", "stop"]
+    assert stage.helper.names == {}
+    assert [problem.reason for problem in stage.shown["web.shop-a"].problems] == [Reason.PAUSED]
+    assert not stage.shown["web.shop-a"].names
+    stage.want(wish())
+    await stage.settle()
+    assert stage.starts == 1
+    assert stage.helper.names == dict.fromkeys(NAMES, "127.1.27.1")
+
+
+@pytest.mark.parametrize(
+    "desired, names",
+    [
+        pytest.param(wish(), len(NAMES), id="it runs"),
+        pytest.param(replace(wish(), paused=True), 0, id="paused"),
+        pytest.param(replace(wish(), namespaces=()), 0, id="nothing is wanted"),
+    ],
+)
+async def test_repair_writes_anew_what_should_be_there(
+    stage: Stage, desired: Desired, names: int
+) -> None:
+    stage.want(desired)
+    await stage.settle()
+    stage.helper.asked.clear()
+    stage.want(replace(desired, repairs=1))
+    await stage.settle()
+    assert stage.helper.asked == ["hosts"]
+    assert stage.engine.seen().repaired == Repaired(1, names)
+
+
+async def test_repair_waits_for_one_that_starts_and_says_why_it_does_not(stage: Stage) -> None:
+    stage.want(replace(wish(), repairs=1))
+    await stage.settle()
+    assert stage.engine.seen().repaired == Repaired(1, len(NAMES))
+    stage.authority.helper = None
+    stage.want(replace(wish(), repairs=2))
+    await stage.settle()
+    problem = stage.engine.seen().repaired.problem
+    assert problem
+    assert problem.reason is Reason.WAITING_FOR_AUTHORIZATION
 
 
 async def test_namespaces_come_and_go_one_by_one(stage: Stage) -> None:

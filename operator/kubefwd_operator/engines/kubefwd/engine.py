@@ -135,8 +135,12 @@ class KubefwdEngine(PassingEngine):
         desired, retry = self._desired, self._is_resync()
         self._begin(desired)
         services = tuple(wanted(desired, self._catalog.seen()))
-        self._meet_helper(desired)
         idle = desired.paused or not desired.namespaces
+        self._meet_helper()
+        if idle and self._writer is not None:
+            self._placed.clear()
+            await self._write(self._writer, desired, retry=retry)  # names first, then listeners
+        self._steer(wanted=not idle)
         looked = None if idle else self._looked()
         judgements: tuple[Judgement, ...] = ()
         if looked is not None and self._writer is not None:
@@ -145,9 +149,6 @@ class KubefwdEngine(PassingEngine):
             self._place(judgements)
             await self._write(self._writer, desired, retry=retry)
             self._changes.want(tuple(each.name for each in desired.namespaces), looked.watched)
-        elif idle and self._writer is not None:
-            self._placed.clear()
-            await self._write(self._writer, desired, retry=retry)
         elif self._is_repair(desired) and (problem := self._waiting()):
             self._repaired = Repaired(desired.repairs, problem=problem)
         self._fault = None
@@ -163,15 +164,17 @@ class KubefwdEngine(PassingEngine):
         elif begun.generation != desired.generation:
             self._process.renew("Refresh was clicked")
 
-    def _meet_helper(self, desired: Desired) -> None:
-        """Tell the process what is wanted, and take note when it is another one."""
+    def _meet_helper(self) -> None:
         helper = self._authority.helper
         helper = None if helper is self._lost else helper
         if helper is not self._helper:
             self._helper = helper
             self._writer = HostsWriter(helper) if helper else None
-        needed = bool(desired.namespaces) and not desired.paused
-        self._process.want(helper, wanted=needed and self._catalog.access is not None)
+
+    def _steer(self, *, wanted: bool) -> None:
+        """Tell the process whether it is wanted, and take note when it is another one."""
+        needed = wanted and self._catalog.access is not None
+        self._process.want(self._helper, wanted=needed)
         if self._process.api is not self._serving:
             self._serving = self._process.api
             self._remedies.forget()
