@@ -11,6 +11,7 @@ from collections.abc import Callable
 from types import MappingProxyType
 
 from kubefwd_operator.cluster import credentials
+from kubefwd_operator.cluster.census import Census
 from kubefwd_operator.cluster.client import ClusterClient
 from kubefwd_operator.cluster.namespace import Namespace
 from kubefwd_operator.cluster.problems import InternalError, problem_of
@@ -36,6 +37,7 @@ class Session:
         self._error: ClusterError | None = None
         self._dial_error: ClusterError | None = None
         self._wanted: tuple[str, ...] = ()
+        self._census: Census | None = None
         self._namespaces: dict[str, Namespace] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._opening = asyncio.create_task(self._open(), name=f"cluster {ref.key}")
@@ -67,7 +69,9 @@ class Session:
         }
         errors = (namespace.cluster_error for namespace in self._namespaces.values())
         error = self._error or next((error for error in errors if error), self._dial_error)
-        return CatalogSeen(self.ref, MappingProxyType(found), problem_of(error) if error else None)
+        problem = problem_of(error) if error else None
+        available = self._census.names if self._census else ()
+        return CatalogSeen(self.ref, MappingProxyType(found), problem, available)
 
     async def close(self) -> None:
         """End everything; never raises."""
@@ -76,6 +80,8 @@ class Session:
         for namespace in self._namespaces.values():
             self._leave(namespace)
         self._namespaces.clear()
+        if self._census is not None:
+            await self._census.close()
         if self._leaving:
             await asyncio.wait(self._leaving)
         if self.client is not None:
@@ -96,6 +102,7 @@ class Session:
                 )
             else:
                 self._error = None
+                self._census = Census(self.client, self._changed)
                 self.want(self._wanted)
             self._changed()
             if self.client is None:

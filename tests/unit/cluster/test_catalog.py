@@ -10,6 +10,7 @@ from aiohttp import web
 from tests.unit.cluster.server import serving, until
 
 from kubefwd_operator.cluster import catalog as catalog_module
+from kubefwd_operator.cluster import census
 from kubefwd_operator.cluster.catalog import Catalog
 from kubefwd_operator.cluster.credentials import Access
 from kubefwd_operator.cluster.kubeconfig import ClusterEntry, Kubeconfig, UserEntry
@@ -40,6 +41,8 @@ class Api:
         self.links: list[object] = []
         self.pods: list[dict[str, object]] = []
         self.status = 200
+        self.names: list[str] = []
+        self.names_status = 200
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
         if request.query.get("watch"):
@@ -49,6 +52,9 @@ class Api:
             return stream
         if self.status != 200:
             return web.Response(status=self.status)
+        if request.path == "/api/v1/namespaces":
+            items = [{"metadata": {"name": name}} for name in self.names]
+            return web.json_response({"items": items}, status=self.names_status)
         self.links.append(request.transport)
         self.lists.append(request.path_qs.removeprefix("/api/v1/namespaces/"))
         items = self.pods if "/pods" in request.path else []
@@ -220,6 +226,29 @@ async def test_the_credentials_are_those_of_the_client() -> None:
         assert (await access.grant()).tls is None
         subject.catalog.want(desired(generation=1))
         await until(lambda: subject.catalog.access not in (None, access))
+
+
+async def test_the_namespaces_of_the_cluster_are_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(census, "PERIOD", 0.02)
+    api = Api()
+    api.names = ["shop", "bank"]
+    async with running(api) as subject:
+        subject.catalog.want(desired())
+        await until(lambda: subject.catalog.seen().available == ("bank", "shop"))
+        told = subject.told
+        api.names.append("tools")
+        await until(lambda: subject.catalog.seen().available == ("bank", "shop", "tools"))
+        await until(lambda: subject.told > told)
+
+
+async def test_who_may_not_list_namespaces_gets_no_offer_and_no_complaint() -> None:
+    api = Api()
+    api.names_status = 403
+    async with running(api) as subject:
+        subject.catalog.want(desired("shop"))
+        await until(lambda: synced(subject))
+        assert subject.catalog.seen().available == ()
+        assert subject.catalog.seen().problem is None
 
 
 async def test_failing_asks_for_the_selectors_pods() -> None:
