@@ -13,7 +13,7 @@ from pathlib import Path
 import platformdirs
 
 from kubefwd_operator.core.errors import SettingsError
-from kubefwd_operator.core.model import NoKubefwd, PinnedKubefwd
+from kubefwd_operator.core.kubefwd import NoKubefwd, PinnedKubefwd
 from kubefwd_operator.core.settings import ARGUMENTS, Settings, parse
 from kubefwd_operator.tilt.session import DEFAULT_PORT, TiltLocation, config_paths
 

@@ -13,7 +13,7 @@ import click
 from kubefwd_operator import config
 from kubefwd_operator.cli.look import NOT_WELL, WRONGLY_CALLED, Leaving, port_option
 from kubefwd_operator.core.errors import KubefwdOperatorError
-from kubefwd_operator.core.model import NoKubefwd, PinnedKubefwd
+from kubefwd_operator.core.kubefwd import NoKubefwd, PinnedKubefwd
 from kubefwd_operator.engines.kubefwd.find import find
 from kubefwd_operator.privileged import surroundings
 from kubefwd_operator.privileged.command import sudo, typed

@@ -13,7 +13,7 @@ import click
 from kubefwd_operator import installer
 from kubefwd_operator.cli.authorize import environment, pinned
 from kubefwd_operator.cli.look import NOT_WELL, Leaving
-from kubefwd_operator.core.model import PinnedKubefwd
+from kubefwd_operator.core.kubefwd import PinnedKubefwd
 from kubefwd_operator.privileged import surroundings
 from kubefwd_operator.privileged.command import isolated, sudo, typed
 from kubefwd_operator.privileged.surroundings import Surroundings

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from kubefwd_operator.cluster.kubeconfig import ClusterEntry, UserEntry
 from kubefwd_operator.core.errors import CredentialsError, CredentialsUnsupported
-from kubefwd_operator.core.model import KubefwdAccess
+from kubefwd_operator.core.kubefwd import KubefwdAccess
 
 KIB = 1024
 MAX_SERVER, MAX_CA, MAX_KEY, MAX_TOKEN = 2048, 512 * KIB, 64 * KIB, 64 * KIB

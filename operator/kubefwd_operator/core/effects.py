@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 
 from kubefwd_operator.core.buttons import ACTION, CHOICE, NAMESPACE, NO_CHOICE, PAUSE
 from kubefwd_operator.core.clicks import Click, Intent
-from kubefwd_operator.core.memory import MAX_REMEMBERED, Memory
-from kubefwd_operator.core.model import Answer
+from kubefwd_operator.core.memory import MAX_REMEMBERED, Answer, Memory
 from kubefwd_operator.core.names import is_label
 from kubefwd_operator.core.settings import NO_NAMESPACE
 

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from kubefwd_operator.core.model import Answer
-
 CONFIG_MAP, KEY = "kubefwd:memory", "memory.json"
 """The ConfigMap's name in Tilt, and the only key of its data."""
 
@@ -21,6 +19,18 @@ VERSION = 1
 
 MAX_REMEMBERED = 1000
 """How many namespaces, resources and buttons are remembered at most, each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was said to a click: the button's text, and a sentence. `refused`: nothing was done."""
+
+    button: str
+    sentence: str
+    refused: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.button}: {self.sentence}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,18 +113,6 @@ class Desired:
     repairs: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What was said to a click: the button's text, and a sentence. `refused`: nothing was done."""
-
-    button: str
-    sentence: str
-    refused: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.button}: {self.sentence}"
-
-
 # --- what the cluster's ForwardPolicy objects say ----------------------------------------------
 
 
@@ -321,45 +309,6 @@ class Dialled:
 
 
 FOREIGN = Dialled("This operator forwards nothing at that address.", ours=False)
-
-
-# --- kubefwd, the program --------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class PinnedKubefwd:
-    """The one kubefwd that root may run: where it is, and the SHA-256 (hex) of its content.
-
-    Both are part of the command line that is authorised. `version` is what it says of itself;
-    builds from source say 0.0.0.
-    """
-
-    path: str
-    sha256: str
-    version: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class NoKubefwd:
-    """Why there is no kubefwd to run, as a sentence that says what to do."""
-
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class KubefwdAccess:
-    """What kubefwd needs to reach the cluster, as values: no path, no command, no proxy.
-
-    `server` is https. Certificates and key are PEM text. An empty string means that there is none;
-    without `ca` the system's authorities count.
-    """
-
-    server: str
-    tls_server_name: str = ""
-    ca: str = ""
-    certificate: str = field(default="", repr=False)
-    key: str = field(default="", repr=False)
-    token: str = field(default="", repr=False)
 
 
 # --- becoming root ---------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from typing import Any
 
 from kubefwd_operator.core.conditions import Condition
 from kubefwd_operator.core.conflicts import Conflict
-from kubefwd_operator.core.model import Answer
+from kubefwd_operator.core.memory import Answer
 from kubefwd_operator.core.status import NamespaceStatus, ServiceStatus, Status, count
 
 CONFIG_MAP, JSON_KEY = "kubefwd:status", "status.json"

@@ -18,9 +18,9 @@ from kubefwd_operator.core import conditions as judge
 from kubefwd_operator.core.conditions import Condition, Seen, Truth
 from kubefwd_operator.core.conflicts import Conflict, conflicts
 from kubefwd_operator.core.links import Link, links
+from kubefwd_operator.core.memory import Answer
 from kubefwd_operator.core.model import (
     NOT_REPAIRED,
-    Answer,
     AuthorityState,
     CatalogSeen,
     Desired,

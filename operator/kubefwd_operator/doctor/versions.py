@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from importlib import metadata
 
-from kubefwd_operator.core.model import NoKubefwd, PinnedKubefwd
+from kubefwd_operator.core.kubefwd import NoKubefwd, PinnedKubefwd
 from kubefwd_operator.core.settings import EngineChoice
 from kubefwd_operator.doctor.finding import Case, Finding, fail, ok, warn
 from kubefwd_operator.doctor.run import Said, run

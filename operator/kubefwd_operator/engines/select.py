@@ -8,12 +8,11 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
+from kubefwd_operator.core.kubefwd import NoKubefwd, PinnedKubefwd
 from kubefwd_operator.core.model import (
     Desired,
     Dialled,
     EngineSeen,
-    NoKubefwd,
-    PinnedKubefwd,
     Problem,
 )
 from kubefwd_operator.core.reason import Reason

@@ -11,7 +11,12 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
-from kubefwd_operator.core.model import AuthoritySeen, Desired, PinnedKubefwd, Problem
+from kubefwd_operator.core.kubefwd import PinnedKubefwd
+from kubefwd_operator.core.model import (
+    AuthoritySeen,
+    Desired,
+    Problem,
+)
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.privileged import advice, surroundings
 from kubefwd_operator.privileged.answers import Answer

@@ -17,7 +17,7 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 from kubefwd_operator.core.errors import HelperError, HelperGone, HelperRefused
-from kubefwd_operator.core.model import KubefwdAccess
+from kubefwd_operator.core.kubefwd import KubefwdAccess
 from kubefwd_operator.core.names import HostsEntry, spell
 from kubefwd_operator.privileged.conversation import Conversation
 from kubefwd_operator.privileged.rivals import HOSTS, Contested, contested, holders

@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Sequence
 
 from kubefwd_operator.core.errors import SettingsError
-from kubefwd_operator.core.model import PinnedKubefwd
+from kubefwd_operator.core.kubefwd import PinnedKubefwd
 from kubefwd_operator.core.settings import is_instance
 
 _ISOLATED = ("-I", "-S", "-B", "-X", "pycache_prefix=/dev/null")

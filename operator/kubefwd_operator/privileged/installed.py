@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kubefwd_operator.core.model import PinnedKubefwd
+from kubefwd_operator.core.kubefwd import PinnedKubefwd
 from kubefwd_operator.installer import DIGEST, KUBEFWD, PLACE, ROOT, judge_owner, sources
 from kubefwd_operator.privileged.command import typed
 

@@ -9,7 +9,7 @@ with an underscore.
 import re
 from dataclasses import replace
 
-from kubefwd_operator.core.model import PinnedKubefwd
+from kubefwd_operator.core.kubefwd import PinnedKubefwd
 from kubefwd_operator.installer import judge_owner
 from kubefwd_operator.privileged.surroundings import Surroundings
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubefwd_operator.core.model import PinnedKubefwd
+from kubefwd_operator.core.kubefwd import PinnedKubefwd
 from kubefwd_operator.installer import judge_owner
 from kubefwd_operator.privileged import desktop as desktops
 from kubefwd_operator.privileged import flavour as flavours

@@ -9,8 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from tests.contract.tilt.peer import TILTFILE, Tilt
-from tests.contract.tilt.test_client import access_to
+from tests.contract.tilt.peer import TILTFILE, Tilt, access_to
 from tests.lab.api import Api, ApiError, Json
 from tests.lab.proc import wait_for
 from tests.lab.tilt import GROUP

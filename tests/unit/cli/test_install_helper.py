@@ -5,7 +5,7 @@ from click import ClickException
 
 from kubefwd_operator import installer
 from kubefwd_operator.cli.install_helper import asking, privileged_line, require_oneself
-from kubefwd_operator.core.model import PinnedKubefwd
+from kubefwd_operator.core.kubefwd import PinnedKubefwd
 from kubefwd_operator.privileged.command import typed
 from kubefwd_operator.privileged.surroundings import Surroundings
 

@@ -53,8 +53,8 @@ class Api:
         if self.status != 200:
             return web.Response(status=self.status)
         if request.path == "/api/v1/namespaces":
-            items = [{"metadata": {"name": name}} for name in self.names]
-            return web.json_response({"items": items}, status=self.names_status)
+            namespaces = [{"metadata": {"name": name}} for name in self.names]
+            return web.json_response({"items": namespaces}, status=self.names_status)
         self.links.append(request.transport)
         self.lists.append(request.path_qs.removeprefix("/api/v1/namespaces/"))
         items = self.pods if "/pods" in request.path else []

@@ -24,7 +24,8 @@ from kubefwd_operator.cluster.kubeconfig import (
 )
 from kubefwd_operator.cluster.plugin import ExecPlugin
 from kubefwd_operator.core.errors import CredentialsError, CredentialsUnsupported
-from kubefwd_operator.core.model import ClusterRef, KubefwdAccess
+from kubefwd_operator.core.kubefwd import KubefwdAccess
+from kubefwd_operator.core.model import ClusterRef
 from kubefwd_operator.root.helper import protocol
 
 SERVER = "https://10.0.0.1:6443"

@@ -9,8 +9,7 @@ from kubefwd_operator.core.buttons import NO_CHOICE
 from kubefwd_operator.core.clicks import Click, Intent
 from kubefwd_operator.core.effects import MAX_TYPED, Brought, act
 from kubefwd_operator.core.errors import SettingsError
-from kubefwd_operator.core.memory import MAX_REMEMBERED, Memory
-from kubefwd_operator.core.model import Answer
+from kubefwd_operator.core.memory import MAX_REMEMBERED, Answer, Memory
 from kubefwd_operator.core.settings import parse
 
 BROUGHT = Brought(frozenset({"storefront"}), exclude=frozenset({"ci"}))

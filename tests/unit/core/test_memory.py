@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubefwd_operator.core.memory import KEY, MAX_REMEMBERED, Memory, decode, encode, prune
-from kubefwd_operator.core.model import Answer
+from kubefwd_operator.core.memory import KEY, MAX_REMEMBERED, Answer, Memory, decode, encode, prune
 
 unique = st.lists(st.text(max_size=10), unique=True, max_size=5).map(tuple)
 memories = st.builds(

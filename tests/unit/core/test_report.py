@@ -8,8 +8,8 @@ from tests.unit.core.situations import LATER, NOON, broken, row, seen, status, w
 
 from kubefwd_operator.core import report
 from kubefwd_operator.core.conflicts import Conflict
+from kubefwd_operator.core.memory import Answer
 from kubefwd_operator.core.model import (
-    Answer,
     AuthoritySeen,
     AuthorityState,
     ClashKind,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from tests.unit.doctor.kit import FAIL, HERE, OK, WARN, told
 
-from kubefwd_operator.core.model import PinnedKubefwd
+from kubefwd_operator.core.kubefwd import PinnedKubefwd
 from kubefwd_operator.core.settings import RootChoice
 from kubefwd_operator.doctor import root
 from kubefwd_operator.doctor.finding import Level

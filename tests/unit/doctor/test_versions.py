@@ -8,7 +8,7 @@ import pytest
 from tests.unit.doctor.kit import FAIL, OK, WARN, case, told
 from tests.unit.ship.repository import ROOT, text
 
-from kubefwd_operator.core.model import NoKubefwd, PinnedKubefwd
+from kubefwd_operator.core.kubefwd import NoKubefwd, PinnedKubefwd
 from kubefwd_operator.core.settings import EngineChoice
 from kubefwd_operator.doctor import versions
 from kubefwd_operator.doctor.finding import Level

@@ -8,7 +8,7 @@ from tests.unit.native.kit import service
 
 from kubefwd_operator.cluster.handover import Handover
 from kubefwd_operator.core.errors import ClusterError, HelperRefused, KubefwdError
-from kubefwd_operator.core.model import KubefwdAccess
+from kubefwd_operator.core.kubefwd import KubefwdAccess
 from kubefwd_operator.core.names import HostsEntry, spell
 from kubefwd_operator.engines.kubefwd.answers import Health, Info, Watched
 from kubefwd_operator.engines.kubefwd.api import CONTEXT, KubefwdApi

@@ -9,6 +9,7 @@ from tests.unit.kubefwd.kit import Api, Credentials, Helper, forward
 from tests.unit.native.kit import CLUSTER, pod, seen, service, wish
 
 from kubefwd_operator.core.errors import KubefwdUnreachable
+from kubefwd_operator.core.kubefwd import PinnedKubefwd
 from kubefwd_operator.core.model import (
     FOREIGN,
     AuthoritySeen,
@@ -17,7 +18,6 @@ from kubefwd_operator.core.model import (
     ClusterRef,
     Desired,
     Dialled,
-    PinnedKubefwd,
     Problem,
     Repaired,
     Service,

@@ -15,7 +15,7 @@ import pytest
 import uvloop
 from tests.lab.eventual import eventually_async
 
-from kubefwd_operator.core.model import NoKubefwd, PinnedKubefwd
+from kubefwd_operator.core.kubefwd import NoKubefwd, PinnedKubefwd
 from kubefwd_operator.engines.kubefwd.find import (
     MARK,
     MAX_BYTES,

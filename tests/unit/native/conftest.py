@@ -1,15 +1,20 @@
-"""A front: a listening socket whose connections go to the pods of one service."""
+"""A front: a listening socket whose connections go to the pods of one service. A stage: an engine
+with a helper that binds ordinary sockets."""
 
 import asyncio
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
-from tests.unit.native.kit import Catalog, PodServer, eventually
+from tests.unit.native.kit import Authority, Catalog, Helper, PodServer, echo, eventually, wish
 
 from kubefwd_operator.core.errors import ClusterError
+from kubefwd_operator.core.model import Desired, Service, ServiceSeen, ServiceState
+from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines.native.admission import Admission
+from kubefwd_operator.engines.native.engine import NativeEngine
 from kubefwd_operator.engines.native.listener import Listener
 from kubefwd_operator.engines.native.picker import Picker
 from kubefwd_operator.engines.native.target import Target
@@ -69,3 +74,63 @@ async def front(server: PodServer) -> AsyncIterator[Front]:
     yield Front(catalog, server, picker, tunnels, sock.getsockname(), troubles)
     listener.close()
     await tunnels.drop()
+
+
+@dataclass
+class Stage:
+    """An engine and what it lives on."""
+
+    catalog: Catalog
+    authority: Authority
+    engine: NativeEngine
+    changes: list[int] = field(default_factory=list)
+    wall: float = 0.0
+
+    @property
+    def helper(self) -> Helper:
+        assert self.authority.helper
+        return self.authority.helper
+
+    def service(self, name: str = "web") -> ServiceSeen:
+        return next(each for each in self.engine.seen().services if each.service == name)
+
+    def shows(self, state: ServiceState, name: str = "web") -> bool:
+        found = [each for each in self.engine.seen().services if each.service == name]
+        return bool(found and found[0].state is state)
+
+    async def forwarded(self, *services: Service, desired: Desired | None = None) -> None:
+        """Put services, wish for them and wait until all of them are ready."""
+        self.catalog.put(*services)
+        self.engine.want(desired or wish())
+        for each in services:
+            await eventually(partial(self.shows, ServiceState.READY, each.name))
+
+    async def connect(
+        self, name: str = "web", port: int = 80
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection(*self.helper.port(self.service(name).address, port))
+
+    def reasons(self, name: str = "web") -> list[Reason]:
+        return [problem.reason for problem in self.service(name).problems]
+
+
+@pytest.fixture
+async def stage(server: PodServer) -> AsyncIterator[Stage]:
+    catalog, authority = Catalog(client=server), Authority()
+    server.pods["web-1"] = echo
+    changes: list[int] = []
+    made = Stage(
+        catalog,
+        authority,
+        NativeEngine(
+            catalog,
+            authority,
+            lambda: changes.append(1),
+            wall=lambda: asyncio.get_running_loop().time() + made.wall,
+        ),
+        changes,
+    )
+    catalog.listeners.append(made.engine.wake)
+    made.engine.start()
+    yield made
+    await made.engine.close()

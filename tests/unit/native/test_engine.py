@@ -2,19 +2,17 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from tests.unit.native.conftest import Stage
 from tests.unit.native.kit import (
     CLUSTER,
     Authority,
     Catalog,
     Helper,
     PodServer,
-    echo,
     eventually,
     pod,
     service,
@@ -26,11 +24,7 @@ from kubefwd_operator.core.errors import Forbidden
 from kubefwd_operator.core.model import (
     FOREIGN,
     CatalogSeen,
-    Desired,
     Dialled,
-    Repaired,
-    Service,
-    ServiceSeen,
     ServiceState,
 )
 from kubefwd_operator.core.names import spell
@@ -38,66 +32,6 @@ from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines import passing
 from kubefwd_operator.engines.native import absences, admission
 from kubefwd_operator.engines.native.engine import NativeEngine
-
-
-@dataclass
-class Stage:
-    """An engine and what it lives on."""
-
-    catalog: Catalog
-    authority: Authority
-    engine: NativeEngine
-    changes: list[int] = field(default_factory=list)
-    wall: float = 0.0
-
-    @property
-    def helper(self) -> Helper:
-        assert self.authority.helper
-        return self.authority.helper
-
-    def service(self, name: str = "web") -> ServiceSeen:
-        return next(each for each in self.engine.seen().services if each.service == name)
-
-    def shows(self, state: ServiceState, name: str = "web") -> bool:
-        found = [each for each in self.engine.seen().services if each.service == name]
-        return bool(found and found[0].state is state)
-
-    async def forwarded(self, *services: Service, desired: Desired | None = None) -> None:
-        """Put services, wish for them and wait until all of them are ready."""
-        self.catalog.put(*services)
-        self.engine.want(desired or wish())
-        for each in services:
-            await eventually(partial(self.shows, ServiceState.READY, each.name))
-
-    async def connect(
-        self, name: str = "web", port: int = 80
-    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        return await asyncio.open_connection(*self.helper.port(self.service(name).address, port))
-
-    def reasons(self, name: str = "web") -> list[Reason]:
-        return [problem.reason for problem in self.service(name).problems]
-
-
-@pytest.fixture
-async def stage(server: PodServer) -> AsyncIterator[Stage]:
-    catalog, authority = Catalog(client=server), Authority()
-    server.pods["web-1"] = echo
-    changes: list[int] = []
-    made = Stage(
-        catalog,
-        authority,
-        NativeEngine(
-            catalog,
-            authority,
-            lambda: changes.append(1),
-            wall=lambda: asyncio.get_running_loop().time() + made.wall,
-        ),
-        changes,
-    )
-    catalog.listeners.append(made.engine.wake)
-    made.engine.start()
-    yield made
-    await made.engine.close()
 
 
 async def test_a_service_answers_on_its_address_and_is_named(stage: Stage) -> None:
@@ -250,77 +184,6 @@ async def test_refresh_drops_connections_and_takes_everything_back_first(stage: 
     verbs = [line.split()[0] for line in stage.helper.log]
     assert verbs == ["hosts", "release", "listen", "hosts"]
     assert stage.shows(ServiceState.READY)
-
-
-async def test_pause_releases_all_but_the_helper_and_resume_takes_it_up_again(
-    stage: Stage,
-) -> None:
-    await stage.forwarded(service("web", pod("web-1")))
-    before = stage.service()
-    reader, writer = await stage.connect()
-    writer.write(b"hello")
-    assert await reader.readexactly(5) == b"hello"
-    stage.helper.log.clear()
-    stage.engine.want(replace(wish(), paused=True))
-    await eventually(lambda: not stage.helper.sockets)
-    with pytest.raises(ConnectionResetError):
-        await reader.read()
-    writer.close()
-    await eventually(lambda: stage.reasons() == [Reason.PAUSED])
-    assert [line.split()[0] for line in stage.helper.log] == ["hosts", "release"]
-    assert stage.helper.entries[-1] == ()
-    assert (stage.service().names, stage.service().ports) == ((), ())
-    stage.engine.want(wish())
-    await eventually(lambda: stage.shows(ServiceState.READY))
-    assert stage.service() == before
-
-
-async def test_another_helper_gets_nothing_to_do_while_it_is_paused(stage: Stage) -> None:
-    await stage.forwarded(service("web", pod("web-1")))
-    stage.engine.want(replace(wish(), paused=True))
-    await eventually(lambda: stage.reasons() == [Reason.PAUSED])
-    stage.helper.die()
-    stage.authority.helper = second = Helper()
-    stage.engine.wake()
-    stage.engine.want(replace(wish("shop-a", "shop-b"), paused=True))
-    stage.catalog.put(service("web", pod("web-1")), service("api", pod("web-1")))
-    await eventually(lambda: len(stage.engine.seen().services) == 2)
-    assert stage.reasons("api") == [Reason.PAUSED]
-    assert second.log == []
-
-
-async def test_repair_writes_what_stands_anew_and_tells_how_much_that_is(stage: Stage) -> None:
-    stage.helper.withhold = {"api": "held"}
-    await stage.forwarded(service("web", pod("web-1")))
-    stage.catalog.put(service("web", pod("web-1")), service("api", pod("web-1")))
-    await eventually(lambda: stage.shows(ServiceState.READY, "api"))
-    for number in (1, 2):
-        stage.helper.log.clear()
-        stage.engine.want(replace(wish(), repairs=number))
-        await eventually(lambda number=number: stage.engine.seen().repaired.number == number)  # type: ignore[misc]
-        assert stage.helper.log == ["hosts 2"]
-        assert stage.engine.seen().repaired == Repaired(number, names=7)
-    stage.helper.refuse["hosts"] = "read-only"
-    stage.engine.want(replace(wish(), repairs=3))
-    await eventually(lambda: stage.engine.seen().repaired.number == 3)
-    problem = stage.engine.seen().repaired.problem
-    assert problem
-    assert problem.reason is Reason.HOSTS_NOT_WRITABLE
-
-
-async def test_repair_writes_no_name_when_there_is_none(stage: Stage) -> None:
-    stage.engine.want(replace(wish(), repairs=1))
-    await eventually(lambda: stage.helper.entries == [()])
-    await eventually(lambda: stage.engine.seen().repaired == Repaired(1))
-
-
-async def test_repair_without_a_helper_says_what_it_waits_for(stage: Stage) -> None:
-    stage.authority.helper = None
-    stage.engine.want(replace(wish(), repairs=1))
-    await eventually(lambda: stage.engine.seen().repaired.number == 1)
-    problem = stage.engine.seen().repaired.problem
-    assert problem
-    assert problem.reason is Reason.WAITING_FOR_AUTHORIZATION
 
 
 async def test_another_cluster_drops_everything(stage: Stage) -> None:

@@ -17,7 +17,12 @@ from tests.lab.eventual import eventually_async
 from tests.unit.privileged import fake_helper
 
 from kubefwd_operator.core.errors import HelperGone, SettingsError
-from kubefwd_operator.core.model import AuthoritySeen, AuthorityState, Desired, PinnedKubefwd
+from kubefwd_operator.core.kubefwd import PinnedKubefwd
+from kubefwd_operator.core.model import (
+    AuthoritySeen,
+    AuthorityState,
+    Desired,
+)
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.privileged.authority import Authority
 from kubefwd_operator.privileged.listening import Listening

@@ -15,7 +15,7 @@ from tests.unit.privileged.fake_helper import FakeHelper
 from tests.unit.privileged.talk import IP, TalksToHelper, free_port
 
 from kubefwd_operator.core.errors import HelperGone, HelperRefused
-from kubefwd_operator.core.model import KubefwdAccess
+from kubefwd_operator.core.kubefwd import KubefwdAccess
 from kubefwd_operator.core.names import HostsEntry
 from kubefwd_operator.privileged.channel import SILENT_BEATS, Helper
 from kubefwd_operator.privileged.rivals import HOSTS, Contested

@@ -5,7 +5,7 @@ import shlex
 import pytest
 
 from kubefwd_operator.core.errors import SettingsError
-from kubefwd_operator.core.model import PinnedKubefwd
+from kubefwd_operator.core.kubefwd import PinnedKubefwd
 from kubefwd_operator.privileged.command import command, require_instance, sudo, typed
 from kubefwd_operator.root.helper.peer import identify
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kubefwd_operator import installer
-from kubefwd_operator.core.model import PinnedKubefwd
+from kubefwd_operator.core.kubefwd import PinnedKubefwd
 from kubefwd_operator.privileged.command import typed
 from kubefwd_operator.privileged.installed import Installed, find, install_helper
 from kubefwd_operator.privileged.surroundings import ROOT_FOLDER

@@ -12,7 +12,7 @@ import pytest
 
 from kubefwd_operator.cli.look import Leaving
 from kubefwd_operator.cli.sudoers import lines
-from kubefwd_operator.core.model import PinnedKubefwd
+from kubefwd_operator.core.kubefwd import PinnedKubefwd
 from kubefwd_operator.privileged.installed import Installed
 from kubefwd_operator.privileged.sudoers import helpers, line, objection
 from kubefwd_operator.privileged.surroundings import Surroundings

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kubefwd_operator.core.model import PinnedKubefwd
+from kubefwd_operator.core.kubefwd import PinnedKubefwd
 from kubefwd_operator.installer import judge_owner
 from kubefwd_operator.privileged import installed, surroundings, trust
 from kubefwd_operator.privileged.installed import Installed

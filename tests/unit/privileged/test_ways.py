@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kubefwd_operator.core.model import PinnedKubefwd
+from kubefwd_operator.core.kubefwd import PinnedKubefwd
 from kubefwd_operator.core.settings import RootChoice
 from kubefwd_operator.privileged.command import command
 from kubefwd_operator.privileged.desktop import Desktop

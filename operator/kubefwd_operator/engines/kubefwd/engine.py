@@ -13,12 +13,12 @@ from contextlib import suppress
 
 from kubefwd_operator.core.errors import HelperGone
 from kubefwd_operator.core.forwardable import wanted
+from kubefwd_operator.core.kubefwd import PinnedKubefwd
 from kubefwd_operator.core.model import (
     FOREIGN,
     Desired,
     Dialled,
     EngineSeen,
-    PinnedKubefwd,
     Problem,
     Repaired,
     Service,

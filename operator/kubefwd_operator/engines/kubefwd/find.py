@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubefwd_operator.core.model import NoKubefwd, PinnedKubefwd
+from kubefwd_operator.core.kubefwd import NoKubefwd, PinnedKubefwd
 from kubefwd_operator.engines.kubefwd.version import LONGEST_LINE, Answer, ask
 
 OLDEST = (1, 25, 15)

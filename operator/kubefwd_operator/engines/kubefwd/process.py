@@ -21,7 +21,8 @@ from kubefwd_operator.core.errors import (
     KubefwdForeign,
     KubefwdUnreachable,
 )
-from kubefwd_operator.core.model import KubefwdAccess, Problem
+from kubefwd_operator.core.kubefwd import KubefwdAccess
+from kubefwd_operator.core.model import Problem
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines.kubefwd.api import KubefwdApi
 from kubefwd_operator.engines.kubefwd.keeper import Keeper, Source
