@@ -17,7 +17,7 @@ from enum import StrEnum
 
 from kubefwd_operator.core.conditions import GLOBAL, INFORMATIONAL, Truth, is_fault
 from kubefwd_operator.core.links import Link
-from kubefwd_operator.core.model import Problem, ServiceState
+from kubefwd_operator.core.model import AuthorityState, Problem, ServiceState
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.core.status import NamespaceStatus, ServiceStatus, Status, count, opening
 
@@ -54,7 +54,8 @@ class Light(StrEnum):
 class Row:
     """A row of the page.
 
-    `reason` is for machines; `sentences` say why it is red, one per cause, or how things stand.
+    `reason` is for machines; `sentences` say why it is red, one per cause, or how things stand. A
+    line in one that is not its first is indented.
     """
 
     name: str
@@ -71,7 +72,7 @@ def rows(status: Status) -> tuple[Row, ...]:
     held = next((problem for problem in wrong if problem.reason in _HOLDING), None)
     shown = [problem for problem in wrong if problem.reason != Reason.STARTING]
     return (
-        *([_status_row(shown)] if shown else ()),
+        *([_status_row(shown, status)] if shown else ()),
         *(_namespace_row(namespace, status, held) for namespace in status.namespaces),
     )
 
@@ -106,14 +107,20 @@ def _concerning_everything(status: Status) -> Iterator[Problem]:
             yield problem
 
 
-def _status_row(wrong: Sequence[Problem]) -> Row:
-    by_itself = all(problem.reason in _BY_ITSELF for problem in wrong)
+def _status_row(wrong: Sequence[Problem], status: Status) -> Row:
+    asking = {Reason.WAITING_FOR_AUTHORIZATION} if _is_asking(status) else set()
+    by_itself = all(problem.reason in _BY_ITSELF | asking for problem in wrong)
     return Row(
         name=STATUS_ROW,
         light=Light.PENDING if by_itself else Light.ERROR,
         reason=wrong[0].reason,
         sentences=_shown([_sentence("", problem.reason, problem.message) for problem in wrong]),
     )
+
+
+def _is_asking(status: Status) -> bool:
+    """Whether somebody sees a question right now: that is no news for the page."""
+    return status.authorization is AuthorityState.ASKING
 
 
 def _namespace_row(namespace: NamespaceStatus, status: Status, held: Problem | None) -> Row:
@@ -166,12 +173,14 @@ def _sentence(subject: str, reason: str, message: str) -> str:
 
 
 def _shown(sentences: Sequence[str]) -> tuple[str, ...]:
-    """Give one line each, and nothing that moves a cursor: some of it comes from a cluster."""
-    lines = [
-        "".join(letter for letter in " ".join(sentence.split()) if letter.isprintable())
-        for sentence in sentences[:_MAX_TOLD]
-    ]
-    return (*lines, _MORE) if len(sentences) > _MAX_TOLD else tuple(lines)
+    """Cut to what is told. Further lines of a sentence, which hold what to run, are indented."""
+    told = ["\n  ".join(map(_printable, each.splitlines())) for each in sentences[:_MAX_TOLD]]
+    return (*told, _MORE) if len(sentences) > _MAX_TOLD else tuple(told)
+
+
+def _printable(line: str) -> str:
+    """Leave out what moves a terminal's cursor: some of it comes from a cluster."""
+    return "".join(letter for letter in line if letter.isprintable())
 
 
 def _causes(row: Row | None) -> tuple[str, ...]:

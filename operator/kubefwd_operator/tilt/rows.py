@@ -12,6 +12,7 @@ the command itself before, so the text comes in a variable: said once.
 """
 
 import logging
+import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -24,6 +25,9 @@ log = logging.getLogger(__name__)
 
 VARIABLE = "kubefwd"
 """Of the environment of a Cmd; its value is what it says."""
+
+_SENTENCES = re.compile(r"\n(?! )")
+"""Between sentences; further lines of one are indented."""
 
 _NEVER_DISABLED = {"state": "Enabled", "enabledCount": 1, "disabledCount": 0, "sources": []}
 
@@ -137,7 +141,7 @@ def read(raw: Raw) -> Row:
         name=raw["metadata"]["name"],
         light=Light(light) if light in set(Light) else Light.PENDING,
         reason=ready.get("reason", ""),
-        sentences=tuple(ready.get("message", "").splitlines()),
+        sentences=tuple(_SENTENCES.split(ready.get("message", ""))),
     )
 
 

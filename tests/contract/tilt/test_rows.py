@@ -32,6 +32,8 @@ OTHER = Row("kubefwd:ns:b", Light.OK, "Ready", ("Forwarding 2 services.",), 10_0
 HOSTILE = """web.a PortTaken: $(touch it) `touch it`; "touch it" 'touch it' %s \\n && touch it"""
 RED = Row("kubefwd:ns:a", Light.ERROR, "PortTaken", (HOSTILE, "db.a PortTaken: by 4711."), 10_001)
 
+TROUBLE = Row("kubefwd:status", Light.ERROR, "NoCluster", ("NoCluster: run this\n  and this.",))
+
 
 @pytest.fixture
 def tilt(new_tilt: Callable[..., Tilt]) -> Tilt:
@@ -144,11 +146,14 @@ async def test_the_log_of_a_red_row_says_why_and_when_it_is_over(
 async def test_the_end_of_what_concerned_everything_is_told_although_its_row_goes(
     tilt: Tilt, client: TiltClient
 ) -> None:
-    await publish(client, Row("kubefwd:status", Light.ERROR, "NoCluster", ("NoCluster: why.",)))
-    told(tilt, "kubefwd:status", "NoCluster: why.")
+    await publish(client, TROUBLE)
+    await publish(client, TROUBLE)
+    told(tilt, "kubefwd:status", "  and this.")
     await publish(client)
     assert ours(tilt) == {}
     told(tilt, "kubefwd:status", "NoCluster: over")
+    assert logs(tilt, "kubefwd:status").count("over") == 1
+    assert logs(tilt, "kubefwd:status").count("and this.") == 1
 
 
 async def test_commands_that_have_ended_are_deleted(tilt: Tilt, client: TiltClient) -> None:

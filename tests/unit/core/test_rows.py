@@ -155,6 +155,11 @@ def test_what_concerns_everything_is_told_once_and_holds_the_rest(
     }
 
 
+def test_a_question_that_somebody_sees_is_yellow() -> None:
+    asking = seen(WEB, authority=being(AuthorityState.ASKING, Reason.WAITING_FOR_AUTHORIZATION))
+    assert lights(wish("a"), asking) == {"kubefwd:status": PENDING, "kubefwd:ns:a": PENDING}
+
+
 def test_a_question_that_is_being_asked_holds_the_rest_and_is_no_row() -> None:
     asking = seen(WEB, authority=being(AuthorityState.ASKING))
     assert lights(wish("a"), asking) == {"kubefwd:ns:a": PENDING}
@@ -210,10 +215,10 @@ def test_a_row_links_every_web_service_of_its_namespace() -> None:
     )
 
 
-def test_a_sentence_is_one_line_without_what_moves_a_cursor() -> None:
-    said = broken(Reason.FORBIDDEN, "first\nsecond \x1b[2Jthird\x07")
+def test_a_sentence_holds_nothing_that_moves_a_cursor_and_indents_its_further_lines() -> None:
+    said = broken(Reason.FORBIDDEN, "first:\nsecond \x1b[2Jthird\x07\r\nfourth")
     found = shown(wish("a"), seen(a=said))["kubefwd:ns:a"]
-    assert found.sentences == ("Forbidden: first second [2Jthird",)
+    assert found.sentences == ("Forbidden: first:\n  second [2Jthird\n  fourth",)
 
 
 def test_many_causes_are_not_all_told() -> None:
