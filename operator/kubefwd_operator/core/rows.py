@@ -12,7 +12,7 @@ nothing.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from kubefwd_operator.core.conditions import GLOBAL, INFORMATIONAL, Truth, is_fault
@@ -55,7 +55,7 @@ class Row:
     """A row of the page.
 
     `reason` is for machines; `sentences` say why it is red, one per cause, or how things stand. A
-    line in one that is not its first is indented.
+    line in one that is not its first is indented. `waits_on` names the row that it waits for.
     """
 
     name: str
@@ -64,6 +64,7 @@ class Row:
     sentences: tuple[str, ...]
     order: int = _FIRST
     links: tuple[Link, ...] = ()
+    waits_on: str = ""
 
 
 def rows(status: Status) -> tuple[Row, ...]:
@@ -71,10 +72,14 @@ def rows(status: Status) -> tuple[Row, ...]:
     wrong = tuple(_concerning_everything(status))
     held = next((problem for problem in wrong if problem.reason in _HOLDING), None)
     shown = [problem for problem in wrong if problem.reason != Reason.STARTING]
-    return (
-        *([_status_row(shown, status)] if shown else ()),
-        *(_namespace_row(namespace, status, held) for namespace in status.namespaces),
+    namespaces = [_namespace_row(namespace, status, held) for namespace in status.namespaces]
+    if not shown:
+        return tuple(namespaces)
+    waiting = (
+        replace(row, waits_on=STATUS_ROW) if held and row.light is Light.PENDING else row
+        for row in namespaces
     )
+    return (_status_row(shown, status), *waiting)
 
 
 def news(before: Row | None, now: Row | None) -> tuple[str, ...]:

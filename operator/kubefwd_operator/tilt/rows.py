@@ -38,6 +38,7 @@ class Rows:
     def __init__(self, client: TiltClient) -> None:
         self._client = client
         self._foreign: set[str] = set()
+        self._labels: dict[str, str] = {}  # of the operator's own row; they never change
 
     async def publish(self, seen: TiltObjects, wanted: Iterable[Row], now: str) -> None:
         """Make the page show what is `wanted`, tell the logs what is new, and delete the rest.
@@ -88,9 +89,11 @@ class Rows:
 
     async def _group(self) -> dict[str, str]:
         """Give the labels by which the page puts the operator's own row into a group."""
-        own = await self._client.find(UIResource, OPERATOR)
-        labels = (own or {}).get("metadata", {}).get("labels") or {}
-        return {key: value for key, value in labels.items() if "/" not in key}
+        if not self._labels:
+            own = await self._client.find(UIResource, OPERATOR)
+            labels = (own or {}).get("metadata", {}).get("labels") or {}
+            self._labels = {key: value for key, value in labels.items() if "/" not in key}
+        return self._labels
 
     async def _say(self, name: str, lines: Sequence[str]) -> None:
         if not lines:
@@ -123,13 +126,21 @@ def write(row: Row, now: str, before: Mapping[str, Any] | None = None) -> dict[s
     }
     return {
         "runtimeStatus": row.light.value,
-        "updateStatus": "not_applicable",
+        "updateStatus": "pending" if row.waits_on else "not_applicable",
+        "waiting": _waiting(row.waits_on) if row.waits_on else None,
         "lastDeployTime": time,
         "order": row.order,
         "endpointLinks": [{"url": link.url, "name": link.name} for link in row.links],
         "disableStatus": _NEVER_DISABLED,
         "conditions": [condition],
     }
+
+
+def _waiting(name: str) -> dict[str, Any]:
+    """Say that it waits for another row, which the page then shows beside it."""
+    group, version = UIResource.version.split("/")
+    on = {"group": group, "apiVersion": version, "kind": UIResource.kind, "name": name}
+    return {"reason": "waiting-for-dep", "on": [on]}
 
 
 def read(raw: Raw) -> Row:

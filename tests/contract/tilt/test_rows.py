@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,14 @@ def writes_of_rows(seen: Recording) -> list[tuple[str, str]]:
     """Every write but the end of a command, which comes when Tilt has run it."""
     writes = [request for request in seen.requests if request[0] != "GET"]
     return [each for each in writes if not (each[0] == "DELETE" and COMMANDS in each[1])]
+
+
+async def test_a_row_waits_for_another_until_it_does_not(tilt: Tilt, client: TiltClient) -> None:
+    held = replace(GREEN, light=Light.PENDING, waits_on="kubefwd:status")
+    for row, waits in ((held, ["kubefwd:status"]), (GREEN, [])):
+        await publish(client, row)
+        status = ours(tilt)["kubefwd:ns:a"]["status"]
+        assert [on["name"] for on in (status.get("waiting") or {}).get("on", [])] == waits
 
 
 async def test_a_row_keeps_the_time_of_its_last_change(tilt: Tilt, client: TiltClient) -> None:

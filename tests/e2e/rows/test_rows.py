@@ -133,7 +133,7 @@ def test_what_concerns_everything_is_a_row_until_it_is_over(tilt: Tilt, dev: Dev
         with page(tilt, f"r/{STATUS}/overview") as opened:
             expect(pane(opened)).to_contain_text("AuthorizationDenied: ")
             is_coloured(sidebar(opened, STATUS), "error")
-            is_coloured(sidebar(opened, STOREFRONT), "pending")
+            expect(sidebar(opened, STOREFRONT)).to_contain_text("Waiting on kubefwd:status")
             dev.answer_with(dev.password)
             tilt.click("kubefwd:refresh")
             expect(sidebar(opened, STATUS)).to_have_count(0)

@@ -153,6 +153,7 @@ def test_what_concerns_everything_is_told_once_and_holds_the_rest(
         "kubefwd:status": (light, reason),
         "kubefwd:ns:a": (PENDING, reason),
     }
+    assert found["kubefwd:ns:a"].waits_on == "kubefwd:status"
 
 
 def test_a_question_that_somebody_sees_is_yellow() -> None:
@@ -162,7 +163,16 @@ def test_a_question_that_somebody_sees_is_yellow() -> None:
 
 def test_a_question_that_is_being_asked_holds_the_rest_and_is_no_row() -> None:
     asking = seen(WEB, authority=being(AuthorityState.ASKING))
-    assert lights(wish("a"), asking) == {"kubefwd:ns:a": PENDING}
+    found = shown(wish("a"), asking)
+    assert {name: each.light for name, each in found.items()} == {"kubefwd:ns:a": PENDING}
+    assert not found["kubefwd:ns:a"].waits_on
+
+
+def test_a_row_that_is_red_or_green_waits_for_nothing() -> None:
+    red = seen(row("web.a", Reason.PORT_TAKEN), engine=(problem(Reason.ENGINE_FAILED),))
+    assert not shown(wish("a"), red)["kubefwd:ns:a"].waits_on
+    green = seen(WEB, others=(problem(Reason.INTERNAL_ERROR),))
+    assert not shown(wish("a"), green)["kubefwd:ns:a"].waits_on
 
 
 @pytest.mark.parametrize("reason", [Reason.OWNERS_UNKNOWN, Reason.LIMIT_REACHED])
