@@ -1,0 +1,87 @@
+"""The pages say of the code what is true: its files are there, its reasons told, its numbers right."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.unit.ship.repository import files, text
+
+from kubefwd_operator.core.reason import Reason
+
+PAGES = tuple(path for path in files() if path.suffix == ".md")
+TROUBLESHOOTING, COMPARISON = Path("docs/troubleshooting.md"), Path("docs/comparison.md")
+BENCHMARKS = Path("docs/benchmarks.md")
+
+UNSEEN = {Reason.READY, Reason.STARTING, Reason.SYNCING, Reason.TILT_UNREACHABLE}
+"""Reasons that nobody looks up: nothing is wrong, or it cannot be written where it would be read."""
+
+
+def named_files(page: str) -> Iterator[str]:
+    """Give what looks like a file or a folder of ours: `x/y.py`, `y.sh`, `x/`."""
+    for name in re.findall(r"`([\w./-]+)`", page):
+        if not name.startswith(("/", ".")) and re.search(r"(\.(py|sh|yaml|json|md|txt)|\w/)$", name):
+            yield name
+
+
+def is_there(name: str) -> bool:
+    """Say whether a file or folder ends in that path; pages leave out what is before it."""
+    wanted = f"/{name}"
+    return any(
+        f"/{path}".endswith(wanted) or (name.endswith("/") and wanted in f"/{path}")
+        for path in files()
+    )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_every_file_that_a_page_names_is_there(page: Path) -> None:
+    # What the program writes is not in the repository.
+    written = {"status.json", "memory.json"}
+    missing = [name for name in named_files(text(page)) if not is_there(name)]
+    assert set(missing) - written == set()
+
+
+def test_the_map_names_files() -> None:
+    assert len(set(named_files(text(Path("docs/architecture.md"))))) > 60
+
+
+def test_architecture_takes_four_walks() -> None:
+    page = text(Path("docs/architecture.md"))
+    walks = page.split("## Four walks")[1].split("\n## ")[0].split("\n### ")[1:]
+    assert [walk.split()[1].rstrip(":") for walk in walks] == [
+        "event",
+        "click",
+        "connection",
+        "authorisation",
+    ]
+    for walk in walks:
+        assert len(re.findall(r"^\d\. ", walk, re.MULTILINE)) > 3
+        assert len(list(named_files(walk))) > 5
+
+
+@pytest.mark.parametrize("reason", sorted(set(Reason) - UNSEEN))
+def test_troubleshooting_tells_what_to_do(reason: Reason) -> None:
+    assert f"`{reason}`" in text(TROUBLESHOOTING)
+
+
+# What the comparison says, and the row and column of the benchmarks that it is from.
+NUMBERS = {
+    "answers for 250 services of one namespace after {}\nseconds": ("kubefwd by itself", 2),
+    "where the native engine takes {},": (
+        "250 services in one namespace: all answered over HTTP",
+        1,
+    ),
+    "({} ms against": ("new connection to first byte, p50", 2),
+    "against {} to the first byte": ("new connection to first byte, p50", 1),
+    "({} MB/s against": ("one download of 400 MB", 2),
+    "MB/s against {})": ("one download of 400 MB", 1),
+}
+
+
+@pytest.mark.parametrize("sentence", NUMBERS)
+def test_the_comparison_has_its_numbers_from_the_benchmarks(sentence: str) -> None:
+    row, column = NUMBERS[sentence]
+    line = next(each for each in text(BENCHMARKS).splitlines() if each.startswith(f"| {row} |"))
+    measured = float(line.split("|")[column + 1].split()[0])
+    there = text(COMPARISON).replace("\n", " ")
+    assert sentence.format(round(measured)).replace("\n", " ") in there
