@@ -1,5 +1,6 @@
-"""The pages say of the code what is true: its files are there, its reasons told, its numbers right."""
+"""What the pages say of the code is true: files that are there, all reasons, measured numbers."""
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,14 +15,13 @@ TROUBLESHOOTING, COMPARISON = Path("docs/troubleshooting.md"), Path("docs/compar
 BENCHMARKS = Path("docs/benchmarks.md")
 
 UNSEEN = {Reason.READY, Reason.STARTING, Reason.SYNCING, Reason.TILT_UNREACHABLE}
-"""Reasons that nobody looks up: nothing is wrong, or it cannot be written where it would be read."""
+"""Reasons that nobody looks up: nothing is wrong, or there is nowhere left to write it."""
 
 
 def named_files(page: str) -> Iterator[str]:
     """Give what looks like a file or a folder of ours: `x/y.py`, `y.sh`, `x/`."""
-    for name in re.findall(r"`([\w./-]+)`", page):
-        if not name.startswith(("/", ".")) and re.search(r"(\.(py|sh|yaml|json|md|txt)|\w/)$", name):
-            yield name
+    ours = re.compile(r"[^/.].*(\.(py|sh|yaml|json|md|txt)|\w/)")
+    yield from (name for name in re.findall(r"`([\w./-]+)`", page) if ours.fullmatch(name))
 
 
 def is_there(name: str) -> bool:
@@ -85,3 +85,21 @@ def test_the_comparison_has_its_numbers_from_the_benchmarks(sentence: str) -> No
     measured = float(line.split("|")[column + 1].split()[0])
     there = text(COMPARISON).replace("\n", " ")
     assert sentence.format(round(measured)).replace("\n", " ") in there
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_links_into_pages_lead_to_headings(page: Path) -> None:
+    for target, anchor in re.findall(r"\]\(([^):#]*)#([^)]+)\)", text(page)):
+        there = page.parent / target if target else page
+        assert anchor in anchors(text(Path(os.path.normpath(there)))), f"{target}#{anchor}"
+
+
+def anchors(page: str) -> set[str]:
+    """Give what GitHub calls the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+def test_each_page_can_be_found_from_the_readme() -> None:
+    linked = set(re.findall(r"\]\((docs/[\w-]+\.md)", text(Path("README.md"))))
+    assert {str(path) for path in PAGES if path.parent == Path("docs")} == linked
