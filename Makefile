@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help demo lab test check release-check format lint types layers floor shell unit verified \
-	bench lock system clean
+	bench screenshots lock system clean
 
 PYTHON := .venv/bin/python
 READY := .venv/ready
@@ -66,6 +66,11 @@ verified: $(READY)
 
 bench: system $(READY) ## Measure, and write docs/benchmarks.md from what was measured
 	$(PYTHON) -m tests.bench $(ARGS)
+
+# The fonts are for the pictures alone: the page takes its own from the internet.
+screenshots: lab ## Make the pictures in docs/images anew, from Tilt's real page
+	@sh .ci/system.sh fonts-material-design-icons-iconfont fonts-inter fonts-inconsolata
+	KUBEFWD_SCREENSHOTS=1 $(PYTHON) -m pytest tests/e2e/screenshots $(ARGS)
 
 # Resolved for every platform at once; all files of a release are hashed, and no address is written.
 COMPILE = UV_CUSTOM_COMPILE_COMMAND='make lock' $(PYTHON) -m uv pip compile --quiet --universal \

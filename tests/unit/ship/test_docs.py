@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.unit.ship.repository import files, text
 
+from kubefwd_operator.core.buttons import Situation, wanted
 from kubefwd_operator.core.reason import Reason
 
 PAGES = tuple(path for path in files() if path.suffix == ".md")
@@ -62,6 +63,15 @@ def test_architecture_takes_four_walks() -> None:
 @pytest.mark.parametrize("reason", sorted(set(Reason) - UNSEEN))
 def test_troubleshooting_tells_what_to_do(reason: Reason) -> None:
     assert f"`{reason}`" in text(TROUBLESHOOTING)
+
+
+def test_the_readme_tells_each_button() -> None:
+    table = re.findall(r"^\| (\*\*.+?\*\*) \|", text(Path("README.md")), re.MULTILINE)
+    told = {name for cell in table for name in re.findall(r"\*\*(.+?)\*\*", cell)}
+    shown = [wanted(Situation(("one",), paused=paused, denied=True)) for paused in (True, False)]
+    ours = {str(button["text"]) for buttons in shown for button in buttons.values()}
+    declared = set(re.findall(r"text='([^']+)'", text(Path("Tiltfile"))))
+    assert told == ours | declared
 
 
 # What the comparison says, and the row and column of the benchmarks that it is from.
