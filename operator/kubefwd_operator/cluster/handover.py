@@ -1,7 +1,7 @@
 """What kubefwd is given of the developer's kubeconfig: values that lead nowhere else. Pure.
 
 kubefwd runs as root, so no command, no path and no proxy of the user's reaches it. Root judges the
-values once more (`root/helper/protocol.py`); here each limit has a sentence that helps.
+values once more (`root/helper/kubefwd/wire.py`); here each limit has a sentence that helps.
 """
 
 import re

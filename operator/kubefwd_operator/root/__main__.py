@@ -7,6 +7,7 @@
 5. helper/names.py, helper/hosts.py: what gets into the hosts file, and out of it again
 6. helper/ledger.py, helper/listeners.py: addresses and sockets
 7. helper/guardian.py: the second process, which undoes everything when the first is gone
+8. helper/kubefwd/: one more child, which the native engine has not; process.py first
 
 It is started as `/usr/bin/python3 -I -S -B -X pycache_prefix=/dev/null FOLDER --instance ID`, as
 root. With these flags nothing is read but this folder and the standard library, and no cache.

@@ -27,6 +27,7 @@ from kubefwd_operator.core.errors import CredentialsError, CredentialsUnsupporte
 from kubefwd_operator.core.kubefwd import KubefwdAccess
 from kubefwd_operator.core.model import ClusterRef
 from kubefwd_operator.root.helper import protocol
+from kubefwd_operator.root.helper.kubefwd import wire
 
 SERVER = "https://10.0.0.1:6443"
 CLUSTER, USER = ClusterEntry(SERVER), UserEntry()
@@ -64,7 +65,7 @@ def test_values_are_handed_over(
     access = given(cluster, user)
     assert access == replace(NOTHING, **expected)
     fields = {key: getattr(access, key) for key in KubefwdAccess.__slots__}
-    assert protocol.verb({"id": 1, "verb": "kubefwd-start", **fields})[1] == fields
+    assert protocol.request({"verb": "kubefwd-start", **fields}, wire.VERBS)[1] == fields
 
 
 def test_files_are_read_anew(tmp_path: Path) -> None:

@@ -21,9 +21,9 @@ from types import CodeType, ModuleType
 import pytest
 
 PACKAGE = "kubefwd_operator.root.helper."
-PURE = ("names", "output", "protocol", "session")
+PURE = ("names", "protocol", "session", "kubefwd.output", "kubefwd.sweep", "kubefwd.wire")
 # Reading as the user, and links of root's, can be tried by root only.
-ROOTS = ("hosts", "ledger", "listeners", "peer", "pinned")
+ROOTS = ("hosts", "ledger", "listeners", "peer", "kubefwd.pinned")
 MODULES = (*PURE, *ROOTS) if os.geteuid() == 0 else PURE
 # Random lines, and writes that are killed at each line in a process of their own, are not rows.
 LEFT_OUT = ("test_branches.py", "test_fuzz.py", "test_hosts_killed.py")

@@ -18,6 +18,7 @@ from collections import Counter
 from typing import Any
 
 from kubefwd_operator.root.helper import protocol
+from kubefwd_operator.root.helper.kubefwd import wire
 from kubefwd_operator.root.helper.names import refused, spell
 from kubefwd_operator.root.helper.protocol import Refusal
 
@@ -26,7 +27,7 @@ VERBS = [
     *("hello", "listen", "release", "hosts", "kubefwd-start", "kubefwd-stop"),
     *("kubefwd-token", "heartbeat", "purge", "bye", "_bye", "answer", ""),
 ]
-RANGES = [ipaddress.ip_network(net) for net in ("127.18.0.0/15", "127.1.0.0/16")]
+OURS, LOOPBACK = map(ipaddress.ip_network, ("127.18.0.0/15", "127.0.0.0/8"))
 LABEL = re.compile(r"\A[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
 WORDS = [
     *("web", "shop", "com", "a" * 63, "a" * 64, "-a", "a-", "A", "caf\u00e9", "a.b", "a b"),
@@ -107,16 +108,16 @@ def check(data: bytes) -> str:
     """Read a line as root does; return its verb or the code of its refusal."""
     try:
         message = protocol.load(data)
-        protocol.identifier(message)
-        verb, fields = protocol.verb(message)
+        protocol.ID.check(message.get("id"))
+        verb, fields = protocol.request(message, {**protocol.VERBS, **wire.VERBS})
         entries = [protocol.entry(item) for item in fields.get("entries", [])]
     except Refusal as error:
         return _told(error, data)
     if "ip" in fields:
-        assert ipaddress.ip_address(fields["ip"]) in RANGES[0], data
+        assert ipaddress.ip_address(fields["ip"]) in OURS, data
         assert 1 <= fields["port"] <= 65535, data
     for one in entries:
-        assert any(ipaddress.ip_address(one.ip) in net for net in RANGES), data
+        assert ipaddress.ip_address(one.ip) in LOOPBACK, data  # the session looks up whose it is
         labels = (one.service, one.namespace, *filter(None, [one.pod]))
         assert all(LABEL.match(label) for label in labels), data
         for name in spell(one):

@@ -12,7 +12,7 @@ import pytest
 from kubefwd_operator.core.errors import HelperGone, HelperRefused
 from kubefwd_operator.privileged.audit import audit as operators
 from kubefwd_operator.root.helper.hosts import Hosts
-from kubefwd_operator.root.helper.kubefwd import Kubefwd
+from kubefwd_operator.root.helper.kubefwd.process import Kubefwd
 from kubefwd_operator.root.helper.ledger import Ledger
 from kubefwd_operator.root.helper.listeners import Listeners
 from kubefwd_operator.root.helper.peer import User

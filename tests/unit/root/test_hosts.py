@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kubefwd_operator.privileged.rivals import Contested, contested
 from kubefwd_operator.root.helper import hosts as module
-from kubefwd_operator.root.helper.hosts import MAX_TOLD, Hosts, block, holders, unswept, without
+from kubefwd_operator.root.helper.hosts import MAX_TOLD, Hosts, block, holders, without
 from kubefwd_operator.root.helper.ledger import Ledger
 from kubefwd_operator.root.helper.names import HostsEntry, spell
 from kubefwd_operator.root.helper.protocol import MAX_LINE, Refusal
@@ -406,40 +406,3 @@ def test_dead_owners_are_swept_and_living_ones_stay(
     assert b"7.dead" not in file.read_bytes()
     assert ME.encode() in file.read_bytes()
     assert OTHER.encode() in file.read_bytes()
-
-
-BLOCK = b"127.18.0.3 web.shop # kubefwd-operator:0.tilt-1\n"
-USER = b"127.0.0.1\tlocalhost\n\n# by hand\n10.0.0.9   web.shop   mine # two\n10.0.0.8 other"
-
-
-@pytest.mark.parametrize(
-    "before, now, after",
-    [
-        pytest.param(USER, USER, USER, id="nothing taken"),
-        pytest.param(
-            USER, USER.replace(b"\t", b"  "), USER.replace(b"\t", b"  "), id="only spaced"
-        ),
-        pytest.param(USER, b"127.0.0.1 localhost\n10.0.0.9 mine\n", USER, id="a name taken"),
-        pytest.param(USER, b"", USER, id="everything taken"),
-        pytest.param(BLOCK + USER, b"10.0.0.9 mine\n", USER, id="our block gone meanwhile"),
-        pytest.param(USER, BLOCK + b"10.0.0.9 mine\n", BLOCK + USER, id="a block meanwhile"),
-        pytest.param(
-            USER,
-            b"127.0.0.1 localhost\n10.0.0.9 mine\n10.0.0.8 other\n10.0.0.7 added",
-            b"127.0.0.1 localhost\n10.0.0.9 mine\n10.0.0.8 other\n10.0.0.7 added"
-            b"\n10.0.0.9   web.shop   mine # two",
-            id="a name taken while somebody added one",
-        ),
-    ],
-)
-def test_what_a_sweep_has_taken_is_put_back(before: bytes, now: bytes, after: bytes) -> None:
-    assert unswept(before, now) == after
-
-
-def test_what_a_sweep_has_taken_is_put_back_into_the_file(tmp_path: Path) -> None:
-    (tmp_path / "hosts").write_bytes(b"127.0.0.1 localhost\n")
-    hosts = Hosts(str(tmp_path / "hosts"), Ledger(str(tmp_path / "state"), ME))
-    before = hosts.read()
-    (tmp_path / "hosts").write_bytes(b"")
-    hosts.put_back(before)
-    assert hosts.read() == before

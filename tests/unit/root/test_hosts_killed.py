@@ -84,7 +84,7 @@ def _look_from(function: str, trace: Callable[..., Any]) -> None:
 
 
 # What only computes has many lines and changes nothing.
-WRITERS = {"_edit", "_write", "_swap", "_in_place", "_overwrite", "_finish", "_in_pieces"}
+WRITERS = {"edit", "_write", "_swap", "_in_place", "_overwrite", "_finish", "_in_pieces"}
 
 
 def _steps(content: bytes, work: Callable[[], object], writer: str) -> Iterator[int]:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from kubefwd_operator.root.helper import output as module
-from kubefwd_operator.root.helper.output import Output
+from kubefwd_operator.root.helper.kubefwd import output as module
+from kubefwd_operator.root.helper.kubefwd.output import Output
 
 
 class Pipe:

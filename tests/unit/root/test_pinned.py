@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from kubefwd_operator.engines.kubefwd.api import CONTEXT
-from kubefwd_operator.root.helper import pinned
+from kubefwd_operator.root.helper.kubefwd import pinned
 from kubefwd_operator.root.helper.peer import User
 from kubefwd_operator.root.helper.protocol import Refusal
 

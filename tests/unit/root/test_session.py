@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from tests.unit.root.leases import ours
 
 from kubefwd_operator.root.helper.hosts import Hosts
-from kubefwd_operator.root.helper.kubefwd import Kubefwd
+from kubefwd_operator.root.helper.kubefwd.output import Output
+from kubefwd_operator.root.helper.kubefwd.process import Kubefwd
 from kubefwd_operator.root.helper.ledger import Ledger
 from kubefwd_operator.root.helper.listeners import Listeners
-from kubefwd_operator.root.helper.output import Output
 from kubefwd_operator.root.helper.peer import User
 from kubefwd_operator.root.helper.session import Session
 
@@ -132,21 +132,23 @@ def test_listen_passes_one_socket_and_hosts_names_its_address(greeted: Side) -> 
     assert greeted.untouched()
 
 
-def test_hosts_takes_leased_addresses_only(greeted: Side) -> None:
-    answer, _ = greeted.ask("hosts", entries=[WEB])
+@pytest.mark.parametrize("ip", [IP, "127.0.0.1", "127.1.27.1", "127.18.0.255", "127.18.0.0"])
+def test_hosts_takes_leased_addresses_only(greeted: Side, ip: str) -> None:
+    answer, _ = greeted.ask("hosts", entries=[{**WEB, "ip": ip}])
     assert answer["error"] == "foreign"
-    assert IP in answer["message"]
+    assert ip in answer["message"]
     assert greeted.untouched()
 
 
 def test_kubefwds_own_addresses_are_named_while_it_runs_only(greeted: Side) -> None:
-    entry = {**WEB, "ip": "127.1.27.1"}
+    entry, other = {**WEB, "ip": "127.1.27.1"}, {**WEB, "ip": "127.1.26.1"}
     assert greeted.ask("hosts", entries=[entry])[0]["error"] == "foreign"
     reader, writer = os.pipe()
     greeted.kubefwd.output = Output(reader)
     try:
         assert greeted.ask("hosts", entries=[entry])[0]["ok"]
         assert b"127.1.27.1 web" in greeted.file.read_bytes()
+        assert greeted.ask("hosts", entries=[other])[0]["error"] == "foreign"
     finally:
         greeted.kubefwd.output = None
         os.close(reader)
@@ -202,7 +204,7 @@ def test_a_line_without_a_usable_id_is_answered_with_null(
 
 
 def test_an_unforeseen_error_is_an_answer(greeted: Side, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(greeted.listeners, "listen", lambda *_: 1 / 0)
+    monkeypatch.setitem(greeted.session._methods, "listen", lambda **_: 1 / 0)
     answer, _ = greeted.ask("listen", ip=IP, port=80)
     assert answer["error"] == "system"
     assert not greeted.session.closed

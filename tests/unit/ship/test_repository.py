@@ -19,8 +19,8 @@ ROOT_CODE = "operator/kubefwd_operator/root"
 # The design aims at 420. What is there, with refusals, leases, journal, guardian and both
 # platforms, is more; it may shrink, and must not grow unnoticed. What is there for kubefwd alone
 # has a limit of its own.
-ROOT_CODE_LIMIT, KUBEFWD_LIMIT = 775, 275
-KUBEFWD_CODE = {"kubefwd.py", "pinned.py", "output.py"}
+ROOT_CODE_LIMIT, KUBEFWD_LIMIT = 731, 326
+KUBEFWD_CODE = "kubefwd"  # a package of its own
 TROUBLESHOOTING = Path("docs/troubleshooting.md")
 FILE_LIMIT, TESTS_FILE_LIMIT, FUNCTION_LIMIT = 350, 600, 50
 
@@ -80,8 +80,9 @@ def test_no_function_is_too_long() -> None:
 
 
 def test_root_code_can_be_read_in_ten_minutes() -> None:
-    lines = {path.name: rules.code_lines(text(path)) for path in python_files(ROOT_CODE)}
-    kubefwd = {name: lines.pop(name) for name in KUBEFWD_CODE}
+    lines = {str(path): rules.code_lines(text(path)) for path in python_files(ROOT_CODE)}
+    rooms = [path for path in lines if KUBEFWD_CODE in Path(path).parts]
+    kubefwd = {path: lines.pop(path) for path in rooms}
     assert sum(lines.values()) <= ROOT_CODE_LIMIT, lines
     assert sum(kubefwd.values()) <= KUBEFWD_LIMIT, kubefwd
 

@@ -38,27 +38,6 @@ def without(content: bytes, gone: Callable[[str], bool]) -> bytes:
     return b"\n".join(line for line, owner in lines if not (owner and gone(owner)))
 
 
-def unswept(before: bytes, now: bytes) -> bytes:
-    """Return `now` with the user's lines as they were `before` kubefwd took names out of them.
-
-    It writes every line anew, in its own style; so the old bytes are taken, unless somebody else
-    has added a name meanwhile. Then the lines that lack a name are added at the end.
-    """
-    user, rest = without(before, bool), without(now, bool)
-    lost = _pairs(user) - _pairs(rest)
-    if not lost:
-        return now
-    if _pairs(rest) <= _pairs(user):
-        blocks = [line for line in now.split(b"\n") if owner_of(line)]
-        return b"".join(line + b"\n" for line in blocks) + user
-    return now + b"".join(b"\n" + line for line in user.split(b"\n") if _pairs(line) & lost)
-
-
-def _pairs(content: bytes) -> set[tuple[bytes, bytes]]:
-    lines = [line.split(b"#")[0].split() for line in content.split(b"\n")]
-    return {(words[0], name) for words in lines if words for name in words[1:]}
-
-
 def holders(content: bytes) -> dict[str, str]:
     """Return who holds each name: an owner, or "" when a line of the user does."""
     held: dict[str, str] = {}
@@ -130,22 +109,14 @@ class Hosts:
             # Equal, wherever it stands: nothing is to be done.
             return content if lines.split(b"\n")[:-1] == ours else lines + rest
 
-        return self._edit(change), withheld
+        return self.edit(change), withheld
 
     def remove(self, whose: Callable[[str], bool]) -> None:
         """Take the blocks of such owners out."""
-        self._edit(lambda content: without(content, whose))
+        self.edit(lambda content: without(content, whose))
 
-    def read(self) -> bytes:
-        """Return what is in the file now."""
-        with open(self.path, "rb") as file:
-            return file.read()
-
-    def put_back(self, before: bytes) -> None:
-        """Put back lines of the user that the last sweep of a kubefwd has taken."""
-        self._edit(lambda now: unswept(before, now))
-
-    def _edit(self, change: Callable[[bytes], bytes]) -> bool:
+    def edit(self, change: Callable[[bytes], bytes]) -> bool:
+        """Write what `change` makes of the file's content. Return whether that is anything else."""
         with self.ledger.lock():
             target = os.path.realpath(self.path)
             self._finish(target)

@@ -11,7 +11,7 @@ from typing import Any
 
 from . import protocol
 from .hosts import Hosts
-from .kubefwd import Kubefwd
+from .kubefwd.process import Kubefwd
 from .listeners import Listeners
 from .protocol import FramingLost, Refusal
 
@@ -37,17 +37,28 @@ class Session:
         self._kubefwd, self._guardian, self._undo = kubefwd, guardian, undo
         self.linger: int | None = None
         self.closed = self.over = False
+        self._grammar = {**protocol.VERBS, **kubefwd.grammar}
+        self._methods: dict[str, Callable[..., Any]] = {
+            "hello": self._hello,
+            "listen": listeners.listen,
+            "release": listeners.release,
+            "hosts": self._hosts,
+            "heartbeat": lambda: None,
+            "purge": self._purge,
+            "bye": self._bye,
+            **kubefwd.methods,
+        }
 
     def answer(self, line: bytes) -> tuple[dict[str, Any], socket.socket | None]:
         """Answer one line, whatever it holds; a socket beside the answer goes with it."""
         number, passed, asked = None, None, None
         try:
             message = protocol.load(line)
-            number = protocol.identifier(message)
-            verb, fields = asked = protocol.verb(message)
+            number = protocol.ID.check(message.get("id"))
+            verb, fields = asked = protocol.request(message, self._grammar)
             if (verb == "hello") != (self.linger is None):
                 raise Refusal("protocol", "A connection begins with hello, and with one only.")
-            more = getattr(self, f"_{verb.replace('-', '_')}")(**fields)
+            more = self._methods[verb](**fields)
             passed = more if isinstance(more, socket.socket) else None
             outcome = {"ok": True, **(more if isinstance(more, dict) else {})}
         except Refusal as refusal:
@@ -65,34 +76,15 @@ class Session:
         who = {"pid": os.getpid(), "guardian": self._guardian, "platform": sys.platform}
         return {"version": version, "kubefwd": self._kubefwd.authorised, **who}
 
-    def _listen(self, ip: str, port: int) -> socket.socket:
-        return self._listeners.listen(ip, port)
-
-    def _release(self, ip: str, port: int) -> None:
-        self._listeners.release(ip, port)
-
     def _hosts(self, entries: list[Any]) -> dict[str, Any]:
         wanted = [protocol.entry(item) for item in entries]
         ips = frozenset(entry.ip for entry in wanted)
         for ip in ips:
-            kubefwds = protocol.is_kubefwds(ip) and self._kubefwd.output
-            if not kubefwds and not self._ledger.mine(self._ledger.holder(ip)):
+            if not self._ledger.mine(self._ledger.holder(ip)) and not self._kubefwd.lends(ip):
                 raise Refusal("foreign", f"{ip} is not leased to this instance.")
         changed, withheld = self._file.replace(wanted)
         self._listeners.name(ips)
         return {"changed": changed, "withheld": withheld}
-
-    def _kubefwd_start(self, **access: str) -> dict[str, Any]:
-        return self._kubefwd.start(access)
-
-    def _kubefwd_stop(self) -> None:
-        self._kubefwd.stop()
-
-    def _kubefwd_token(self, token: str) -> None:
-        self._kubefwd.token(token)
-
-    def _heartbeat(self) -> None:
-        pass
 
     def _purge(self) -> None:
         self._bye()

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from . import guardian, peer, protocol
 from .guardian import say
 from .hosts import Hosts
-from .kubefwd import Kubefwd
+from .kubefwd.process import Kubefwd
 from .ledger import Ledger
 from .listeners import Listeners
 from .session import Session
@@ -137,7 +137,7 @@ class Worker:
             while (left := heard + limit - time.monotonic()) > 0:
                 ready = self._wait(left, sock)
                 for event in self._kubefwd.events():
-                    protocol.send(sock, event, None)
+                    protocol.send(sock, event)
                 if sock.fileno() not in ready:
                     continue
                 data = sock.recv(1 << 16)

@@ -19,12 +19,13 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
-from . import pinned
-from .hosts import Hosts, without
-from .ledger import locked
+from ..hosts import Hosts, without
+from ..ledger import locked
+from ..peer import User
+from ..protocol import Refusal
+from . import pinned, wire
 from .output import Output
-from .peer import User
-from .protocol import Refusal
+from .sweep import unswept
 
 API = ("127.2.27.1", 80)
 _ENDS = (signal.SIGTERM, signal.SIGINT)
@@ -42,8 +43,18 @@ class Kubefwd:
         self._folder = f"{hosts.ledger.folder}/{user.owner}.kubefwd"
         self.pid, self.authorised = 0, user.sha256
         self.output: Output | None = None
+        self.grammar = wire.VERBS
+        self.methods: dict[str, Callable[..., dict[str, Any] | None]] = {
+            "kubefwd-start": self.start,
+            "kubefwd-stop": self.stop,
+            "kubefwd-token": self.token,
+        }
 
-    def start(self, access: dict[str, str]) -> dict[str, Any]:
+    def lends(self, ip: str) -> bool:
+        """Whether names may lead there, because it runs and gives that address to services."""
+        return self.output is not None and wire.is_own(ip)
+
+    def start(self, **access: str) -> dict[str, Any]:
         """Run it. Return the key to its API, which is made here, and its pid."""
         if not self._user.kubefwd:
             raise Refusal("unusable", "No kubefwd was authorised together with this helper.")
@@ -58,7 +69,7 @@ class Kubefwd:
                 pinned.copy(self._user, f"{self._folder}/kubefwd")
             self._write("kubeconfig", pinned.kubeconfig(access, f"{self._folder}/token"))
             self._write("token", access["token"])
-            self._write("etc/hosts", without(self._hosts.read(), bool).decode("latin-1"))
+            self._write("etc/hosts", without(self._read(), bool).decode("latin-1"))
             key = os.urandom(16).hex()
             self._run(life, key, access["token"])
         finally:
@@ -99,6 +110,10 @@ class Kubefwd:
             self._hosts.remove(self._ledger.mine)
             message = f"kubefwd has ended with code {self._reap(output)}."
             yield {"event": "exited", "level": "warning", "message": message}
+
+    def _read(self) -> bytes:
+        with open(self._hosts.path, "rb") as file:
+            return file.read()
 
     def _folders(self) -> Iterator[tuple[str, str]]:
         for name in os.listdir(self._ledger.folder):
@@ -161,7 +176,7 @@ class Kubefwd:
     def _end(self, folder: str) -> None:
         """End who holds the lock of that folder, if anybody does: TERM, a grace, KILL."""
         until, sent = time.monotonic() + GRACE, 0
-        before = b"" if self._private else self._hosts.read()
+        before = b"" if self._private else self._read()
         while (pid := _holder(folder)) is not None:
             left = until - time.monotonic()
             number = signal.SIGTERM if left > 0 else signal.SIGKILL
@@ -175,7 +190,7 @@ class Kubefwd:
                 self.output.lines()  # with its pipe full it could not end
             time.sleep(0.02)
         if not self._private:
-            self._hosts.put_back(before)
+            self._hosts.edit(lambda now: unswept(before, now))
         if self.output and folder == self._folder:
             self._reap(self.output)
 

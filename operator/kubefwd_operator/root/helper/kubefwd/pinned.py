@@ -14,8 +14,8 @@ import pwd
 import stat
 from typing import Any
 
-from .peer import User
-from .protocol import Refusal
+from ..peer import User
+from ..protocol import Refusal
 
 # What hashlib itself falls back on. hashlib would load OpenSSL, 4 MB (measured) in each process.
 try:
