@@ -100,18 +100,19 @@ class Tilt:
 
     def start(self, *arguments: str) -> "Tilt":
         """`tilt up`; return when its apiserver answers (the Tiltfile may still be loading)."""
-        self._before, self._asked = len(self.output), self.dev.prompts
-        command = [
-            tools.tilt_path(),
-            "up",
-            "--stream",
-            "--port",
-            str(self.port),
-            *arguments,
-        ]
-        self._server = self.dev.serve("tilt", command, self.log, env=self._env, folder=self.folder)
-        self._server.wait_healthy(self._answers)
+        self._begin("up", "--stream", *arguments).wait_healthy(self._answers)
         return self
+
+    def ci(self, *arguments: str) -> "Tilt":
+        """`tilt ci`, which ends by itself: see `exited`."""
+        self._begin("ci", *arguments)
+        return self
+
+    def _begin(self, *arguments: str) -> Server:
+        self._before, self._asked = len(self.output), self.dev.prompts
+        command = [tools.tilt_path(), *arguments, "--port", str(self.port)]
+        self._server = self.dev.serve("tilt", command, self.log, env=self._env, folder=self.folder)
+        return self._server
 
     def _answers(self) -> bool:
         api = from_kubeconfig(self._config, self.context)

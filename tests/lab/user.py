@@ -199,6 +199,21 @@ class Dev:
         return folder
 
 
+@contextmanager
+def without_sudo() -> Iterator[None]:
+    """Hide every sudo and pkexec of the place (isolated only), as in a container that has none."""
+    if not isolated():
+        raise RuntimeError("programs are hidden in an isolated namespace only")
+    folders = ("/usr/bin", "/usr/local/bin")
+    places = [Path(folder, name) for folder in folders for name in ("sudo", "pkexec")]
+    hidden = [place for place in places if place.exists()]
+    for place in hidden:
+        subprocess.run(["mount", "--bind", "/dev/null", place], check=True)
+    yield
+    for place in hidden:
+        subprocess.run(["umount", place], check=True)
+
+
 def _no_leftovers(_: str, names: list[str]) -> list[str]:
     dropped = {"__pycache__", ".git", ".venv", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
     return [name for name in names if name in dropped]

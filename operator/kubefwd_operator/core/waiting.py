@@ -86,7 +86,7 @@ def explain(wanted: Wanted, found: Found, status: Row) -> str:
         nearest = found.dialled.why
     if row is not None:
         return _of_service(wanted, found, row)
-    return nearest or _of_namespace(wanted.name, status)
+    return nearest or _strange(wanted, found) + _of_namespace(wanted.name, status)
 
 
 def _whole(status: Row) -> str:
@@ -125,6 +125,16 @@ def _elsewhere(wanted: Wanted, found: Found, row: Row) -> str:
         f"'{wanted.name}' leads to {', '.join(found.addresses)}, and this Tilt forwards it at "
         f"{row.get('address') or 'no address'}: another Tilt, or a line of your own in /etc/hosts, "
         "has the name. `kubefwd-operator status` shows who."
+    )
+
+
+def _strange(wanted: Wanted, found: Found) -> str:
+    """Say first where a name leads that this Tilt has nothing to do with."""
+    if not found.addresses:
+        return ""
+    return (
+        f"'{wanted.name}' leads to {', '.join(found.addresses)}, which is not this Tilt's: for "
+        "another Tilt's names give its `--port`. "
     )
 
 

@@ -2,13 +2,12 @@
 
 import subprocess
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from tests.lab.eventual import eventually
 from tests.lab.forwarding import is_ready, namespaces_of, wait_answer, wait_false
 from tests.lab.tilt import Tilt
-from tests.lab.user import Dev
+from tests.lab.user import Dev, without_sudo
 
 from kubefwd_operator.core.clicks import AUTHORIZE_BUTTON
 
@@ -22,15 +21,10 @@ def sound(dev: Dev) -> Iterator[None]:
 
 
 @pytest.fixture
-def no_sudo(dev: Dev) -> Iterator[None]:
+def no_sudo() -> Iterator[None]:
     """Hide every sudo of the place, which is a namespace of this module's own."""
-    places = [Path(folder, "sudo") for folder in ("/usr/bin", "/usr/local/bin")]
-    hidden = [place for place in places if place.exists()]
-    for place in hidden:
-        subprocess.run(["mount", "--bind", "/dev/null", place], check=True)
-    yield
-    for place in hidden:
-        subprocess.run(["umount", place], check=True)
+    with without_sudo():
+        yield
 
 
 def test_a_wrong_password_is_not_asked_for_again_until_refresh(

@@ -165,6 +165,14 @@ DENIED = status(row(names=[], state="Waiting"), state="AuthorizationDenied")
             "Namespace 'storefront' has no service 'db', and no other.",
             id="empty namespace",
         ),
+        pytest.param(
+            "web.billing",
+            STRANGE,
+            status(),
+            "'web.billing' leads to 10.0.0.1, which is not this Tilt's: for another Tilt's names "
+            "give its `--port`. Nothing in namespace 'billing' is forwarded",
+            id="another Tilt's",
+        ),
         pytest.param("db", REFUSED, status(), "The pod does not answer.", id="no row of it"),
         pytest.param(
             "db", Found(OURS, silent="Silent."), status(), "Silent.", id="no row, and silent"
