@@ -12,7 +12,7 @@ from rich.table import Table
 from kubefwd_operator.cli.look import NOT_WELL, WELL, Report, port_option, report
 from kubefwd_operator.core.report import CONFLICTS, few, remark
 
-WIDE = 250
+WIDE = 600
 """Columns when nobody looks: whoever pipes this wants whole lines."""
 
 _COLOURS = {

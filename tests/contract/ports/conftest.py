@@ -2,19 +2,26 @@
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 SERVICE = "127.18.0.3"  # an address as services have them
 OTHER = 34568  # a uid that nobody has
 
 
-def listener(address: str, port: int = 0, *, reuse: bool, both: bool = True) -> socket.socket:
-    """Listen as a program does: `reuse` is SO_REUSEADDR, `both` lets `::` take IPv4 as well."""
+def listener(
+    address: str,
+    port: int = 0,
+    *,
+    options: Sequence[int] = (socket.SO_REUSEADDR,),
+    both: bool = True,
+) -> socket.socket:
+    """Listen as a program does: with socket options; `both` lets `::` take IPv4 as well."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     made = socket.socket(family)
     try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, reuse)
+        for option in options:
+            made.setsockopt(socket.SOL_SOCKET, option, 1)
         if family == socket.AF_INET6:
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not both)
         made.bind((address, port))

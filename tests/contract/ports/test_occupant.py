@@ -43,7 +43,7 @@ def only(port: int) -> Occupant | None:
 
 @ALL
 def test_a_listener_of_ours(address: str, shown: str) -> None:
-    with listener(address, reuse=True) as theirs:
+    with listener(address) as theirs:
         port = theirs.getsockname()[1]
         found = only(port)
     assert found is not None
@@ -76,7 +76,7 @@ def test_who_keeps_the_helper_from_listening(server: tuple[int, int], tmp_path: 
 @pytest.mark.skipif(os.getuid() != 0, reason="NOT ROOT: another user's program was not tried")
 def test_of_another_user_the_user_is_told() -> None:
     with acting_as(OTHER):
-        theirs = listener("0.0.0.0", reuse=True)
+        theirs = listener("0.0.0.0")
     with theirs:
         port = theirs.getsockname()[1]
         assert str(only(port)) == f"a program of user {OTHER} on 0.0.0.0:{port}"
@@ -85,7 +85,7 @@ def test_of_another_user_the_user_is_told() -> None:
 @pytest.mark.skipif(os.getuid() != 0, reason="NOT ROOT: root's program was not tried")
 def test_an_ordinary_user_is_told_that_it_is_roots() -> None:
     """As which the operator runs: the list of sockets is everybody's, processes are not."""
-    with listener("0.0.0.0", reuse=True) as theirs:
+    with listener("0.0.0.0") as theirs:
         port = theirs.getsockname()[1]
         with acting_as(OTHER):
             assert str(only(port)) == f"a program of user root on 0.0.0.0:{port}"
@@ -93,10 +93,10 @@ def test_an_ordinary_user_is_told_that_it_is_roots() -> None:
 
 def test_a_socket_that_is_bound_and_does_not_listen_is_nobodys() -> None:
     """The kernel does not list it, though it is in the way."""
-    with listener(SERVICE, reuse=False) as probe:
+    with listener(SERVICE, options=()) as probe:
         port = probe.getsockname()[1]
     with socket.socket() as silent:
         silent.bind(("0.0.0.0", port))
         with pytest.raises(OSError, match=re.escape(os.strerror(errno.EADDRINUSE))):
-            listener(SERVICE, port, reuse=True)
+            listener(SERVICE, port)
         assert only(port) is None

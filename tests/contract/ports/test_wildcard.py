@@ -24,6 +24,14 @@ def services(port: int = 0) -> socket.socket:
     return socket.create_server((SERVICE, port), backlog=16)
 
 
+OPTIONS = pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param((), id="plain"),
+        pytest.param((socket.SO_REUSEADDR,), id="SO_REUSEADDR"),
+        pytest.param((socket.SO_REUSEADDR, socket.SO_REUSEPORT), id="and SO_REUSEPORT"),
+    ],
+)
 CLASHING = [
     pytest.param("0.0.0.0", True, id="all of IPv4"),
     pytest.param("::", True, id="all, as Node and Go do"),
@@ -37,22 +45,29 @@ PEACEFUL = [
 ]
 
 
-@pytest.mark.parametrize("reuse", [False, True], ids=["plain", "SO_REUSEADDR"])
+@OPTIONS
 @pytest.mark.parametrize("address, both", CLASHING)
-def test_whoever_comes_second_is_refused(address: str, both: bool, reuse: bool) -> None:
+def test_whoever_comes_second_is_refused(
+    address: str, both: bool, options: tuple[int, ...]
+) -> None:
     with services() as first, pytest.raises(OSError, match=IN_USE):
-        listener(address, first.getsockname()[1], reuse=reuse, both=both)
-    with listener(address, reuse=reuse, both=both) as first, pytest.raises(OSError, match=IN_USE):
+        listener(address, first.getsockname()[1], options=options, both=both)
+    with (
+        listener(address, options=options, both=both) as first,
+        pytest.raises(OSError, match=IN_USE),
+    ):
         services(first.getsockname()[1])
 
 
-@pytest.mark.parametrize("reuse", [False, True], ids=["plain", "SO_REUSEADDR"])
+@OPTIONS
 @pytest.mark.parametrize("address, both", PEACEFUL)
-def test_both_listen_and_each_gets_its_own(address: str, both: bool, reuse: bool) -> None:
+def test_both_listen_and_each_gets_its_own(
+    address: str, both: bool, options: tuple[int, ...]
+) -> None:
     with ExitStack() as stack:
         ours = stack.enter_context(services())
         port = ours.getsockname()[1]
-        theirs = stack.enter_context(listener(address, port, reuse=reuse, both=both))
+        theirs = stack.enter_context(listener(address, port, options=options, both=both))
         stack.enter_context(socket.create_connection((SERVICE, port)))
         ours.settimeout(10)
         stack.enter_context(ours.accept()[0])

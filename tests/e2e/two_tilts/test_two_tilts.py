@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.lab.api import Json
 from tests.lab.cluster import Cluster
 from tests.lab.eventual import eventually
 from tests.lab.fixtures import Lab
@@ -51,6 +52,12 @@ def uid(cluster: Cluster) -> str:
 def who(name: str) -> str:
     """Return the uid of the pod that answers under a name or address."""
     return str(get(name).raise_for_status().json()["uid"])
+
+
+def conflict(status: Json) -> Json:
+    """Return the one conflict with another Tilt."""
+    (found,) = [each for each in status["conflicts"] if each["kind"] == "OtherTilt"]
+    return dict(found)
 
 
 @dataclass
@@ -112,6 +119,11 @@ def test_a_name_never_leads_to_the_other_cluster_and_passes_on_at_the_end(
         told = first.wait_status(lambda now: row(now, WEB)["reason"] == "NameContested")
         assert second.instance in row(told, WEB)["message"]
         assert told["state"] == "Ready"
+        assert (lost := conflict(second.status()))["without"] == WEB
+        assert first.instance in lost["has"]
+        assert (kept := conflict(told))["has"] == WEB
+        assert second.instance in kept["without"]
+        assert set(lost["over"]) == set(kept["over"]) == set(NAMES)
         assert set(NAMES) <= names_of(told)
 
         # Names are the first's; an address is always its own cluster's.
