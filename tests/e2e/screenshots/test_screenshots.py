@@ -7,16 +7,17 @@ that a run does not change the checkout. Pictures take the fonts that `make scre
 import os
 import re
 import shutil
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 from tests.lab.demo import SHOP
+from tests.lab.eventual import eventually
 from tests.lab.fixtures import Lab
 from tests.lab.forwarding import wait_answer, wait_false, wait_row
 from tests.lab.page import WITHIN, has_icons, page
+from tests.lab.proc import listening
 from tests.lab.tilt import CHECKOUT, Tilt
 from tests.lab.user import Dev
 
@@ -26,6 +27,7 @@ KEEP = "KUBEFWD_SCREENSHOTS"
 IMAGES = CHECKOUT / "docs" / "images"
 LIMIT = 200_000  # bytes of a picture
 INDEX_PORT = 9200  # of index.search
+SERVER = ("/usr/bin/python3", "-m", "http.server", INDEX_PORT, "--bind", "0.0.0.0")
 
 # The table has columns for a wide window, from 1,500 on.
 TABLE = ViewportSize(width=1500, height=900)
@@ -74,8 +76,9 @@ def log(opened: Page, text: str) -> None:
     expect(opened.get_by_text(text).first).to_be_visible(timeout=WITHIN)
 
 
-def test_rows_links_and_buttons(lab: Lab) -> None:
-    with socket.create_server(("0.0.0.0", INDEX_PORT)), shop(lab) as tilt:
+def test_rows_links_and_buttons(lab: Lab, dev: Dev) -> None:
+    with dev.background(*SERVER), shop(lab) as tilt:
+        eventually(lambda: listening(INDEX_PORT))
         wait_row(tilt, "index.search", "PortTaken")
         wait_answer("web.storefront")
         table_of_rows(tilt)
@@ -87,7 +90,8 @@ def test_rows_links_and_buttons(lab: Lab) -> None:
 def table_of_rows(tilt: Tilt) -> None:
     with page(tilt, size=TABLE) as opened:
         for group in ("billing", "search", "storefront", "unlabeled"):
-            opened.locator(".MuiAccordionSummary-root", has_text=group).click()
+            # A real click would scroll there.
+            opened.locator(".MuiAccordionSummary-root", has_text=group).dispatch_event("click")
         row = opened.get_by_role("row")
         good, bad = (row.filter(has_text=f"kubefwd:ns:{name}") for name in ("storefront", "search"))
         web = good.get_by_role("link", name="web")

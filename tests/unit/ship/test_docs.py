@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.unit.ship.repository import files, text
+from tests.unit.ship.repository import ROOT, files, text
 
 from kubefwd_operator.core.buttons import Situation, wanted
 from kubefwd_operator.core.reason import Reason
@@ -108,6 +108,17 @@ def anchors(page: str) -> set[str]:
     """Give what GitHub calls the headings of a page."""
     headings = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+def test_each_picture_is_shown_and_small() -> None:
+    pictures = {path for path in files() if path.parent == Path("docs/images")}
+    shown = {
+        Path(os.path.normpath(page.parent / target))
+        for page in PAGES
+        for target in re.findall(r"!\[[^]]+\]\(([^)]+)\)", text(page))
+    }
+    assert pictures == shown
+    assert [path for path in pictures if (ROOT / path).stat().st_size > 200_000] == []
 
 
 def test_each_page_can_be_found_from_the_readme() -> None:
