@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Page, ViewportSize, sync_playwright
+from playwright.sync_api import Locator, Page, ViewportSize, sync_playwright
 from tests.lab.tilt import Tilt
 
 WITHIN = 60_000  # milliseconds
@@ -61,3 +61,31 @@ def has_icons() -> bool:
         return False
     listed = subprocess.run(["fc-list", ICONS], capture_output=True, text=True, check=False)
     return bool(listed.stdout.strip())
+
+
+def button(opened: Page, text: str) -> Locator:
+    """Find a button of the resource that is shown; with Tilt's words for what a click does now."""
+    return opened.get_by_role("button", name=text, exact=True)
+
+
+def ask(opened: Page, text: str) -> Locator:
+    """Click a button that has inputs; return the dialog that Tilt shows."""
+    button(opened, f"Trigger {text}").click()
+    dialog = opened.get_by_role("dialog")
+    dialog.get_by_text(f"Configure {text}").wait_for()
+    return dialog
+
+
+def choose(opened: Page, dialog: Locator, choice: str) -> list[str]:
+    """Choose from the only list of a dialog; return what there was to choose."""
+    dialog.locator("[aria-haspopup=listbox]").click()
+    opened.get_by_role("option").first.wait_for()
+    offered = opened.get_by_role("option").all_inner_texts()
+    opened.get_by_role("option", name=choice, exact=True).click()
+    return offered
+
+
+def confirm(dialog: Locator) -> None:
+    """Have the dialog do it, and wait until it has gone."""
+    dialog.get_by_role("button", name="Confirm & Execute").click()
+    dialog.wait_for(state="hidden")

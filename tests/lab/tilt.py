@@ -233,11 +233,15 @@ class Tilt:
         except AssertionError as error:
             raise AssertionError(f"{error}\n--- {self.log} ---\n{self.output[-3000:]}") from None
 
-    def click(self, button: str) -> None:
-        """Click a button as the page does, by its status, with the browser's clock."""
+    def click(self, button: str, **inputs: tuple[str, str]) -> None:
+        """Click a button as the page does, by its status, with the browser's clock.
+
+        Inputs by name, as (kind, value): `namespace=("text", "billing")`.
+        """
         now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         path = f"{GROUP}/uibuttons/{quote(button)}/status"
-        self.api.merge(path, {"status": {"lastClickedAt": now}})
+        filled = [{"name": name, kind: {"value": text}} for name, (kind, text) in inputs.items()]
+        self.api.merge(path, {"status": {"lastClickedAt": now, "inputs": filled}})
 
     def disable(self, resource: str) -> None:
         """Disable a resource that is enabled: Tilt deletes what it deployed.

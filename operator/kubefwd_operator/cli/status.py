@@ -50,11 +50,15 @@ def show(found: Report, console: Console) -> None:
                 f"{escape(condition['message'])}"
             )
     for namespace in document.get("namespaces", ()):
-        if not namespace.get("ready"):
+        if not namespace.get("ready") and namespace["message"] != document.get("message"):
             console.print(
                 f"  namespace [yellow]{escape(namespace['name'])}[/] "
                 f"{escape(namespace['reason'])}: {escape(namespace['message'])}"
             )
+    if answer := document.get("lastClick"):
+        colour = "yellow" if answer["refused"] else "dim"
+        words = f"{answer['button']}: {answer['sentence']}"
+        console.print(f"  last click  [{colour}]{escape(words)}[/]")
     if document.get("services"):
         console.print(_table(document["services"]))
     if document.get("conflicts"):

@@ -62,6 +62,24 @@ def published(**more: Any) -> dict[str, str]:
     return {"status.json": json.dumps(document(**more))}
 
 
+def test_the_last_click_is_answered(call: Call) -> None:
+    answer = {"button": "Pause", "sentence": "it is [paused] already.", "refused": True}
+    assert (
+        "last click  Pause: it is [paused] already."
+        in call(published(lastClick=answer), "status").output
+    )
+    for none in ({}, {"lastClick": None}):
+        assert "last click" not in call(published(**none), "status").output
+
+
+def test_what_is_so_of_everything_is_said_once(call: Call) -> None:
+    paused = {"name": "a", "ready": False, "reason": "Paused", "message": "It is Paused."}
+    other = {"name": "b", "ready": False, "reason": "Forbidden", "message": "It is forbidden."}
+    shown = call(published(state="Paused", namespaces=[paused, other]), "status").output
+    assert shown.count("It is Paused.") == 1
+    assert "namespace b Forbidden: It is forbidden." in shown
+
+
 @pytest.mark.parametrize("command", ["status", "ready"])
 @pytest.mark.parametrize(
     "data, code, words",

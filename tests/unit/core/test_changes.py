@@ -24,6 +24,7 @@ from kubefwd_operator.core.model import (
     AuthorityState,
     Desired,
     NamespaceSeen,
+    Repaired,
     ServiceState,
     Source,
 )
@@ -275,6 +276,48 @@ def test_one_line_per_change(
     before: tuple[Desired, Seen], after: tuple[Desired, Seen], expected: list[str]
 ) -> None:
     assert told(before, after) == expected
+
+
+PAUSED = replace(A, paused=True)
+HELD = replace(row("web.a", Reason.PAUSED, state=ServiceState.WAITING), names=(), ports=())
+
+
+def test_pause_is_told_when_every_name_is_gone_and_resume_when_they_are_back() -> None:
+    said = "Paused: Nothing is forwarded: click Resume on `kubefwd:run` to go on, without a"
+    assert told(GOOD, (PAUSED, seen(WEB))) == []
+    assert told(GOOD, (PAUSED, seen(WEB)), (PAUSED, seen(HELD))) == [f"{said} password."]
+    assert told(GOOD, (PAUSED, seen(HELD)), (PAUSED, seen(HELD))) == []
+    assert told((PAUSED, seen(HELD)), (A, seen(HELD)), GOOD) == [
+        WEB_LINE,
+        "Ready: Forwarding 1 service of 1 namespace.",
+    ]
+
+
+@pytest.mark.parametrize(
+    "repaired, line",
+    [
+        pytest.param(Repaired(2, 12), "Repair hosts: 12 names are in /etc/hosts.", id="names"),
+        pytest.param(Repaired(2, 1), "Repair hosts: 1 name is in /etc/hosts.", id="a name"),
+        pytest.param(
+            Repaired(2),
+            "Repair hosts: no name of ours belongs into /etc/hosts now, and none is there.",
+            id="no name",
+        ),
+        pytest.param(
+            Repaired(2, 12, problem(Reason.HOSTS_NOT_WRITABLE)),
+            "Repair hosts: not done. What to do about HostsNotWritable.",
+            id="not done",
+        ),
+    ],
+)
+def test_what_became_of_a_repair_is_told_once(repaired: Repaired, line: str) -> None:
+    def after(done: Repaired) -> tuple[Desired, Seen]:
+        now = seen(WEB)
+        return A, replace(now, engine=replace(now.engine, repaired=done))
+
+    assert told(after(Repaired(1, 12)), after(repaired)) == [line]
+    assert told(after(repaired), after(repaired)) == []
+    assert told(after(repaired), GOOD, after(repaired)) == []
 
 
 def test_a_rollout_under_way_is_not_told() -> None:

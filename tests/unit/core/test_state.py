@@ -22,6 +22,7 @@ from kubefwd_operator.core.model import (
     CatalogSeen,
     Desired,
     NamespaceSeen,
+    Repaired,
     ServiceState,
     Source,
 )
@@ -29,6 +30,8 @@ from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.core.status import State
 
 WEB = row("web.a")
+PAUSED = replace(wish("a", "b"), paused=True)
+HELD = replace(row("web.a", Reason.PAUSED, state=ServiceState.WAITING), names=(), ports=())
 
 
 @pytest.mark.parametrize(
@@ -250,6 +253,26 @@ WEB = row("web.a")
             id="Tilt unreachable",
         ),
         pytest.param(
+            PAUSED, seen(HELD), State.PAUSED, "click Resume on `kubefwd:run`", id="paused"
+        ),
+        pytest.param(
+            PAUSED, seen(WEB), State.STARTING, "Pausing: 1 service", id="names to be released"
+        ),
+        pytest.param(
+            PAUSED,
+            seen(HELD, b=broken(Reason.FORBIDDEN)),
+            State.PAUSED,
+            "Nothing is forwarded",
+            id="paused, whatever is wrong with a part",
+        ),
+        pytest.param(
+            PAUSED,
+            seen(HELD, authority=being(AuthorityState.LOST)),
+            State.AUTHORIZATION_LOST,
+            "Refresh",
+            id="root is lost while it is paused",
+        ),
+        pytest.param(
             wish("a", "b"),
             seen(WEB, b=broken(Reason.FORBIDDEN)),
             State.DEGRADED,
@@ -310,6 +333,26 @@ def test_the_single_word(desired: Desired, now: Seen, state: State, says: str) -
         state,
     )
     assert ready.message == result.message
+
+
+def test_a_namespace_is_paused_unless_something_is_wrong_with_it() -> None:
+    result = status(PAUSED, seen(HELD, b=broken(Reason.FORBIDDEN)))
+    assert [(each.ready, each.reason) for each in result.namespaces] == [
+        (False, Reason.PAUSED),
+        (False, Reason.FORBIDDEN),
+    ]
+    assert result.condition("Degraded").message == "namespace b: What to do about Forbidden."
+
+
+def test_what_became_of_a_repair_stays_when_another_engine_takes_over() -> None:
+    def repaired(number: int) -> Seen:
+        now = seen(WEB)
+        return replace(now, engine=replace(now.engine, repaired=Repaired(number, names=3)))
+
+    first = status(wish("a"), repaired(2))
+    assert first.repaired == Repaired(2, names=3)
+    assert status(wish("a"), seen(WEB), first).repaired == Repaired(2, names=3)
+    assert status(wish("a"), repaired(3), first).repaired == Repaired(3, names=3)
 
 
 def test_the_cluster_of_another_wish_does_not_count() -> None:
