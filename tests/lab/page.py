@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Locator, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Locator, Page, ViewportSize, expect, sync_playwright
 from tests.lab.tilt import Tilt
 
 WITHIN = 60_000  # milliseconds
@@ -49,6 +49,7 @@ def page(tilt: Tilt, path: str = "overview", size: ViewportSize = SIZE) -> Itera
             opened.route(
                 FONT_HOST, lambda route: route.fulfill(content_type="text/css", body=fonts)
             )
+            expect.set_options(timeout=WITHIN)
             opened.goto(tilt.url + path, wait_until="domcontentloaded")
             yield opened
         finally:
