@@ -15,11 +15,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from kubefwd_operator.core.conditions import GLOBAL, INFORMATIONAL, Truth, is_fault
+from kubefwd_operator.core.conditions import GLOBAL, INFORMATIONAL, Condition, Truth, is_fault
 from kubefwd_operator.core.links import Link
 from kubefwd_operator.core.model import AuthorityState, Problem, ServiceState
 from kubefwd_operator.core.reason import Reason
-from kubefwd_operator.core.status import NamespaceStatus, ServiceStatus, Status, count, opening
+from kubefwd_operator.core.status import (
+    MAX_MESSAGE,
+    NamespaceStatus,
+    ServiceStatus,
+    Status,
+    count,
+    opening,
+)
 
 OPERATOR = "kubefwd:run"
 """The operator's own row, which Tilt makes."""
@@ -30,8 +37,8 @@ NAMESPACE_PREFIX, STATUS_ROW = "kubefwd:ns:", "kubefwd:status"
 _FIRST = 10_000
 """Order of the first: Tilt numbers its own rows from 1, and ours come after them."""
 
-_MAX_TOLD = 20
-"""How many causes a row tells."""
+_MAX_TOLD = 10
+"""How many causes a row tells; they travel in one variable of an environment (128 KiB on Linux)."""
 
 _MORE = "And more: `kubefwd-operator status` lists them all."
 
@@ -70,8 +77,8 @@ class Row:
 def rows(status: Status) -> tuple[Row, ...]:
     """Say which rows there should be. They are ordered as the page lists them."""
     wrong = tuple(_concerning_everything(status))
-    held = next((problem for problem in wrong if problem.reason in _HOLDING), None)
-    shown = [problem for problem in wrong if problem.reason != Reason.STARTING]
+    held = next((each for each in wrong if each.reason in _HOLDING), None)
+    shown = [each for each in wrong if each.reason != Reason.STARTING]
     namespaces = [_namespace_row(namespace, status, held) for namespace in status.namespaces]
     if not shown:
         return tuple(namespaces)
@@ -100,26 +107,26 @@ _HOLDING = GLOBAL | {Reason.STARTING}
 """Reasons that concern everything and keep all of it from being forwarded."""
 
 
-def _concerning_everything(status: Status) -> Iterator[Problem]:
+def _concerning_everything(status: Status) -> Iterator[Condition | Problem]:
     told = set()
     for kind in ("HelperReady", "ClusterReachable"):
         condition = status.condition(kind)
         if condition.status is Truth.FALSE:
             told.add(condition.reason)
-            yield Problem(Reason(condition.reason), condition.message)
+            yield condition
     for problem in status.problems:
         if problem.reason not in INFORMATIONAL and problem.reason not in told:
             yield problem
 
 
-def _status_row(wrong: Sequence[Problem], status: Status) -> Row:
+def _status_row(wrong: Sequence[Condition | Problem], status: Status) -> Row:
     asking = {Reason.WAITING_FOR_AUTHORIZATION} if _is_asking(status) else set()
-    by_itself = all(problem.reason in _BY_ITSELF | asking for problem in wrong)
+    by_itself = all(each.reason in _BY_ITSELF | asking for each in wrong)
     return Row(
         name=STATUS_ROW,
         light=Light.PENDING if by_itself else Light.ERROR,
         reason=wrong[0].reason,
-        sentences=_shown([_sentence("", problem.reason, problem.message) for problem in wrong]),
+        sentences=_shown([_sentence("", each.reason, each.message) for each in wrong]),
     )
 
 
@@ -128,7 +135,9 @@ def _is_asking(status: Status) -> bool:
     return status.authorization is AuthorityState.ASKING
 
 
-def _namespace_row(namespace: NamespaceStatus, status: Status, held: Problem | None) -> Row:
+def _namespace_row(
+    namespace: NamespaceStatus, status: Status, held: Condition | Problem | None
+) -> Row:
     services = [s for s in status.services if s.namespace == namespace.name]
     light, reason, sentences = _judge(namespace, services, status, held)
     return Row(
@@ -145,7 +154,7 @@ def _judge(
     namespace: NamespaceStatus,
     services: Sequence[ServiceStatus],
     status: Status,
-    held: Problem | None,
+    held: Condition | Problem | None,
 ) -> tuple[Light, str, tuple[str, ...]]:
     if faults := list(_faults(namespace, services)):
         return Light.ERROR, faults[0][1], _shown([_sentence(*fault) for fault in faults])
@@ -179,7 +188,8 @@ def _sentence(subject: str, reason: str, message: str) -> str:
 
 def _shown(sentences: Sequence[str]) -> tuple[str, ...]:
     """Cut to what is told. Further lines of a sentence, which hold what to run, are indented."""
-    told = ["\n  ".join(map(_printable, each.splitlines())) for each in sentences[:_MAX_TOLD]]
+    cut = (sentence[:MAX_MESSAGE] for sentence in sentences[:_MAX_TOLD])
+    told = ["\n  ".join(map(_printable, sentence.splitlines())) for sentence in cut]
     return (*told, _MORE) if len(sentences) > _MAX_TOLD else tuple(told)
 
 

@@ -234,8 +234,15 @@ def test_a_sentence_holds_nothing_that_moves_a_cursor_and_indents_its_further_li
 def test_many_causes_are_not_all_told() -> None:
     now = seen(*(row(f"web{number:03}.a", Reason.PORT_TAKEN) for number in range(100)))
     sentences = shown(wish("a"), now)["kubefwd:ns:a"].sentences
-    assert len(sentences) == 21
+    assert len(sentences) == 11
     assert "kubefwd-operator status" in sentences[-1]
+
+
+def test_what_a_row_says_fits_into_a_variable_of_an_environment() -> None:
+    long = [problem(Reason.PORT_TAKEN, "\U0001f600" * 100_000)]
+    services = (replace(row(f"web{number:03}.a"), problems=tuple(long)) for number in range(100))
+    sentences = shown(wish("a"), seen(*services))["kubefwd:ns:a"].sentences
+    assert len("\n".join(sentences).encode()) < 128 * 1024
 
 
 def being_red(*sentences: str, name: str = "kubefwd:ns:a") -> Row:
