@@ -12,7 +12,7 @@ from tests.lab.page import page
 from tests.lab.tilt import Tilt
 from tests.lab.user import Dev
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.engines("native", "kubefwd")]
 
 STOREFRONT, BILLING, NOWHERE = (
     f"kubefwd:ns:{name}" for name in ("storefront", "billing", "nowhere")
@@ -119,7 +119,7 @@ def test_what_a_killed_operator_has_left_is_swept_by_the_next(tilt: Tilt) -> Non
     tilt.run("trigger", "kubefwd:run")
     eventually(lambda: BILLING not in rows(tilt))
     wait_answer("web.storefront")
-    assert rows(tilt)[STOREFRONT] == "ok"
+    eventually(lambda: rows(tilt)[STOREFRONT] == "ok")
 
 
 def test_what_concerns_everything_is_a_row_until_it_is_over(tilt: Tilt, dev: Dev) -> None:
