@@ -23,6 +23,8 @@ from tests.lab.user import Dev
 
 pytestmark = pytest.mark.browser
 
+expect.set_options(timeout=WITHIN)
+
 KEEP = "KUBEFWD_SCREENSHOTS"
 IMAGES = CHECKOUT / "docs" / "images"
 LIMIT = 200_000  # bytes of a picture
@@ -66,14 +68,16 @@ def told_buttons() -> set[str]:
 
 
 def buttons(opened: Page) -> set[str]:
-    """Return the buttons of the README that this view has."""
-    opened.get_by_role("button", name="Refresh").wait_for()
-    return {name for name in told_buttons() if opened.get_by_role("button", name=name).count()}
+    """Return the buttons of kubefwd:run, whose view is open."""
+    bar = opened.get_by_label("kubefwd:run links and custom buttons").get_by_role("group")
+    for name in ("Refresh", "Repair hosts"):  # the Tiltfile's and the operator's
+        bar.and_(opened.get_by_label(name, exact=True)).wait_for()
+    return {str(group.get_attribute("aria-label")) for group in bar.all()}
 
 
 def log(opened: Page, text: str) -> None:
     """Wait until a line of the view's log holds a text."""
-    expect(opened.get_by_text(text).first).to_be_visible(timeout=WITHIN)
+    expect(opened.get_by_text(text).first).to_be_visible()
 
 
 def test_rows_links_and_buttons(lab: Lab, dev: Dev) -> None:
@@ -96,8 +100,8 @@ def table_of_rows(tilt: Tilt) -> None:
         good, bad = (row.filter(has_text=f"kubefwd:ns:{name}") for name in ("storefront", "search"))
         web = good.get_by_role("link", name="web")
         expect(web).to_have_attribute("href", re.compile("^http://web.storefront/?$"))
-        expect(good.get_by_text("Runtime Ready")).to_be_visible(timeout=WITHIN)
-        expect(bad.get_by_text("Runtime error")).to_be_visible(timeout=WITHIN)
+        expect(good.get_by_text("Runtime Ready")).to_be_visible()
+        expect(bad.get_by_text("Runtime error")).to_be_visible()
         expect(row.filter(has_text="postgres")).to_have_count(0)
         keep(opened, "overview")
 
@@ -105,7 +109,7 @@ def table_of_rows(tilt: Tilt) -> None:
 def row_with_links(tilt: Tilt) -> None:
     with page(tilt, "r/kubefwd:ns:storefront/overview", size=LOW) as opened:
         links = opened.get_by_role("link", name=re.compile("^(web|cart:8000)$"))
-        expect(links).to_have_count(2, timeout=WITHIN)
+        expect(links).to_have_count(2)
         keep(opened, "namespace")
 
 
@@ -127,7 +131,7 @@ def test_a_refused_password(lab: Lab, dev: Dev) -> None:
     with shop(lab) as tilt:
         wait_false(tilt, "HelperReady", "AuthorizationDenied")
         with page(tilt, "r/kubefwd:run/overview") as opened:
-            expect(opened.get_by_role("button", name="Authorize")).to_be_visible(timeout=WITHIN)
+            expect(opened.get_by_role("button", name="Authorize")).to_be_visible()
         with page(tilt, "r/kubefwd:status/overview", size=LOW) as opened:
             log(opened, "AuthorizationDenied")
             keep(opened, "refused")
