@@ -10,6 +10,7 @@ from tests.unit.ship.repository import ROOT, files, text
 
 from kubefwd_operator.core.buttons import Situation, wanted
 from kubefwd_operator.core.reason import Reason
+from kubefwd_operator.core.settings import parse
 
 PAGES = tuple(path for path in files() if path.suffix == ".md")
 TROUBLESHOOTING, COMPARISON = Path("docs/troubleshooting.md"), Path("docs/comparison.md")
@@ -72,6 +73,18 @@ def test_the_readme_tells_each_button() -> None:
     ours = {str(button["text"]) for buttons in shown for button in buttons.values()}
     declared = set(re.findall(r"text='([^']+)'", text(Path("Tiltfile"))))
     assert told == ours | declared
+
+
+def test_the_readme_has_the_defaults_of_the_arguments() -> None:
+    told = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", text(Path("README.md")), re.MULTILINE))
+    assert told == {name: _spelled(getattr(parse({}), name)) for name in told}
+    assert len(told) > 5
+
+
+def _spelled(default: object) -> str:
+    if isinstance(default, bool):
+        return f"`{str(default).lower()}`"
+    return f"`{default}`" if default else "none"
 
 
 # What the comparison says, and the row and column of the benchmarks that it is from.
