@@ -43,6 +43,7 @@ class Parts:
             changed=self._wake_engine,
             ways=chosen(setup.settings.root),
             kubefwd=setup.kubefwd if isinstance(setup.kubefwd, PinnedKubefwd) else None,
+            hostnames=setup.settings.allow_hostnames,
         )
         built_on = (setup.kubefwd, self._catalog, self._authority, changed)
         allow = setup.settings.allow_other_users

@@ -14,6 +14,7 @@ from kubefwd_operator import config
 from kubefwd_operator.cli.look import NOT_WELL, WRONGLY_CALLED, Leaving, port_option
 from kubefwd_operator.core.errors import KubefwdOperatorError
 from kubefwd_operator.core.kubefwd import NoKubefwd, PinnedKubefwd
+from kubefwd_operator.core.settings import parse
 from kubefwd_operator.engines.kubefwd.find import find
 from kubefwd_operator.privileged import surroundings
 from kubefwd_operator.privileged.command import sudo, typed
@@ -24,13 +25,17 @@ from kubefwd_operator.privileged.surroundings import Surroundings
 @port_option
 @click.option("--instance", help="Instance of the operator. Default: tilt-PORT.")
 @click.option("--kubefwd", default="", help="Path of the kubefwd that root may run, if any.")
+@click.option("--hostnames", default="", help="The argument allow_hostnames, if it is given.")
 @click.option("--print", "only_print", is_flag=True, help="Print the line, and run nothing.")
-def command(port: int | None, instance: str | None, kubefwd: str, only_print: bool) -> None:
+def command(
+    port: int | None, instance: str | None, kubefwd: str, hostnames: str, only_print: bool
+) -> None:
     """Give root to the operator of a Tilt: sudo may ask for your password."""
     try:
         setup = config.load(port=port)
+        suffixes = parse({"allow_hostnames": hostnames}).allow_hostnames
         name = instance or setup.settings.instance
-        here = asyncio.run(look(name, kubefwd, setup.environ))
+        here = asyncio.run(look(name, kubefwd, setup.environ, suffixes))
         line = privileged_line(here, setup.environ)
     except KubefwdOperatorError as error:
         raise Leaving(str(error), WRONGLY_CALLED) from None
@@ -41,9 +46,11 @@ def command(port: int | None, instance: str | None, kubefwd: str, only_print: bo
         os.execve(line[0], line, environment(here, setup.environ))  # noqa: S606 - our own line
 
 
-async def look(instance: str, kubefwd: str, environ: Mapping[str, str]) -> Surroundings:
+async def look(
+    instance: str, kubefwd: str, environ: Mapping[str, str], hostnames: tuple[str, ...] = ()
+) -> Surroundings:
     """Look around, at the kubefwd that was named as well. Raises Leaving when that is of no use."""
-    return await surroundings.look(instance, environ, await pinned(kubefwd, environ))
+    return await surroundings.look(instance, environ, await pinned(kubefwd, environ), hostnames)
 
 
 async def pinned(kubefwd: str, environ: Mapping[str, str]) -> PinnedKubefwd | None:

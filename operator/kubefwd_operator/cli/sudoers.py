@@ -10,6 +10,7 @@ from kubefwd_operator import config
 from kubefwd_operator.cli.install_helper import require_oneself
 from kubefwd_operator.cli.look import NOT_WELL, WRONGLY_CALLED, Leaving, port_option
 from kubefwd_operator.core.errors import KubefwdOperatorError
+from kubefwd_operator.core.settings import parse
 from kubefwd_operator.privileged import installed, sudoers, surroundings
 from kubefwd_operator.privileged.command import require_instance, typed
 from kubefwd_operator.privileged.installed import Installed
@@ -19,15 +20,17 @@ from kubefwd_operator.privileged.surroundings import ROOT_FOLDER, Surroundings
 @click.command("sudoers")
 @port_option
 @click.option("--instance", help="Instance of the operator. Default: tilt-PORT.")
-def command(port: int | None, instance: str | None) -> None:
+@click.option("--hostnames", default="", help="The argument allow_hostnames, if it is given.")
+def command(port: int | None, instance: str | None, hostnames: str) -> None:
     """Print what to put into sudoers, for the helper that install-helper has installed."""
     require_oneself(os.geteuid(), os.environ)
     try:
         setup = config.load(port=port)
         name = require_instance(instance or setup.settings.instance)
+        suffixes = parse({"allow_hostnames": hostnames}).allow_hostnames
     except KubefwdOperatorError as error:
         raise Leaving(str(error), WRONGLY_CALLED) from None
-    here = asyncio.run(surroundings.look(name, setup.environ))
+    here = asyncio.run(surroundings.look(name, setup.environ, hostnames=suffixes))
     click.echo("\n".join(lines(here, installed.find(ROOT_FOLDER))))
 
 

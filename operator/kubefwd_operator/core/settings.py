@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from kubefwd_operator.core.errors import SettingsError
-from kubefwd_operator.core.names import is_label
+from kubefwd_operator.core.names import is_hostname, is_label
 
 _T = TypeVar("_T")
 
@@ -25,6 +25,9 @@ NO_NAMESPACE = (
     "characters, with a letter or digit at both ends"
 )
 """What to say of a name that no namespace can have."""
+
+MAX_SUFFIXES = 20
+"""How many domains `allow_hostnames` may list; the root side takes some more."""
 
 _INSTANCE = re.compile(r"[a-z0-9-]{1,32}")
 _TRUE = frozenset({"1", "true", "yes", "on"})
@@ -58,7 +61,9 @@ class Settings:
     """What the developer asked for.
 
     `kubefwd` is the path of the program, empty for the one on PATH; `linger` is in seconds;
-    `allow_other_users` lets everybody on the machine connect; `instance` tells two Tilts apart.
+    `allow_other_users` lets everybody on the machine connect; `allow_hostnames` are the domains
+    that hostnames of policies may end in, besides .test and .localhost; `instance` tells two Tilts
+    apart.
     """
 
     namespaces: tuple[str, ...] = ()
@@ -69,6 +74,7 @@ class Settings:
     linger: int = 30
     bare_names: bool = True
     allow_other_users: bool = False
+    allow_hostnames: tuple[str, ...] = ()
     instance: str = "tilt-10350"
 
 
@@ -83,6 +89,7 @@ ARGUMENTS = (
     "linger",
     "bare_names",
     "allow_other_users",
+    "allow_hostnames",
     "instance",
 )
 """The keys that `parse` reads, spelled as in the Tiltfile."""
@@ -104,6 +111,7 @@ def parse(raw: Mapping[str, str]) -> Settings:
         linger=reader.read("linger", _linger, _DEFAULT.linger),
         bare_names=reader.read("bare_names", _boolean, _DEFAULT.bare_names),
         allow_other_users=reader.read("allow_other_users", _boolean, _DEFAULT.allow_other_users),
+        allow_hostnames=reader.suffixes("allow_hostnames"),
         instance=reader.read("instance", _instance, _DEFAULT.instance),
     )
     errors = [*reader.errors, *_unknown(raw), *_contradictions(settings)]
@@ -130,15 +138,34 @@ class _Reader:
 
     def namespaces(self, key: str) -> tuple[str, ...]:
         """Split a list of namespace names and check each."""
+        return self._list(key, is_label, NO_NAMESPACE)
+
+    def suffixes(self, key: str) -> tuple[str, ...]:
+        """Split a list of domains and check each, and all of them."""
+        names = self._list(key, _is_suffix, _NO_SUFFIX)
+        if len(names) > MAX_SUFFIXES:
+            self.errors.append(
+                f"{key}: {len(names)} domains are more than {MAX_SUFFIXES}: list fewer"
+            )
+        return names
+
+    def _list(self, key: str, good: Callable[[str], bool], otherwise: str) -> tuple[str, ...]:
         names = tuple(name for name in re.split(r"[\s,]+", self.raw.get(key, "")) if name)
-        self.errors += [f"{key}: {sentence}" for sentence in _bad_names(names)]
+        self.errors += [f"{key}: {sentence}" for sentence in _wrong(names, good, otherwise)]
         return names
 
 
-def _bad_names(names: tuple[str, ...]) -> Iterable[str]:
+_NO_SUFFIX = "'{}' is not a domain of two labels or more: use one such as 'dev.example.com'"
+
+
+def _is_suffix(text: str) -> bool:
+    return is_hostname(text) and text.count(".") < 10
+
+
+def _wrong(names: tuple[str, ...], good: Callable[[str], bool], otherwise: str) -> Iterable[str]:
     for name in dict.fromkeys(names):
-        if not is_label(name):
-            yield NO_NAMESPACE.format(name)
+        if not good(name):
+            yield otherwise.format(name)
         elif names.count(name) > 1:
             yield f"'{name}' is listed {names.count(name)} times: list it once"
 

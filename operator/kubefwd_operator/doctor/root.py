@@ -46,7 +46,7 @@ async def look(case: Case) -> Surroundings:
     wanted = settings.engine is not EngineChoice.NATIVE and case.engine != "native"
     found = await find(settings.kubefwd, case.environ) if wanted else None
     pin = None if isinstance(found, NoKubefwd) else found
-    return await surroundings.look(settings.instance, case.environ, pin)
+    return await surroundings.look(settings.instance, case.environ, pin, settings.allow_hostnames)
 
 
 # --- the system's Python, and sudo -----------------------------------------------------------

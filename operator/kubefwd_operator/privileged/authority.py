@@ -37,7 +37,8 @@ _LOG = logging.getLogger(__name__)
 class Authority:
     """A part (want, seen, close) that becomes root and keeps the one helper.
 
-    `kubefwd`: the one that root may run, which the helper is authorised for.
+    `kubefwd`: the one that root may run, which the helper is authorised for, as it is for
+    `hostnames`, the suffixes of hostnames.
 
     `linger`: seconds that the helper waits for a next operator. `environ`: the developer's, for
     sudo and its askpass program. `changed` is called whenever `seen()` would answer differently.
@@ -57,6 +58,7 @@ class Authority:
         listening: Listening | None = None,
         root_uid: int = 0,
         kubefwd: PinnedKubefwd | None = None,
+        hostnames: tuple[str, ...] = (),
     ) -> None:
         """Raise SettingsError on an instance id that is none. `ways` to `root_uid`: for tests."""
         self._instance = require_instance(instance)
@@ -64,7 +66,7 @@ class Authority:
         self._ways = ways
         self._log = log
         self._timing = timing or Timing()
-        self._look = look or partial(surroundings.look, instance, environ, kubefwd)
+        self._look = look or partial(surroundings.look, instance, environ, kubefwd, hostnames)
         self._listening = listening or Listening.of(instance)
         self._door = Door(
             self._listening,
@@ -73,6 +75,7 @@ class Authority:
             timing=self._timing,
             root_uid=root_uid,
             kubefwd=kubefwd.sha256 if kubefwd else "",
+            hostnames=hostnames,
         )
         self._attempts = Attempts(log)
         self._phase = Phase.OPENING

@@ -69,8 +69,8 @@ class StartedKubefwd:
 class Helper:
     """One accepted connection, from `hello` until HelperGone. `session` counts them.
 
-    `kubefwd` is the SHA-256 of the kubefwd that was authorised with it, empty for none; what the
-    helper says of that one's own accord goes to `heard`, if that is set, else to the log.
+    `kubefwd` is the SHA-256 of the kubefwd that was authorised with it, empty for none, `hostnames`
+    the suffixes; what that kubefwd says goes to `heard`, if that is set, else to the log.
     """
 
     def __init__(
@@ -86,6 +86,7 @@ class Helper:
         self.pid = 0
         self.guardian = 0
         self.kubefwd = ""
+        self.hostnames: object = None
         self.heard: Callable[[Event], None] | None = None
         self._log = log
         self._talk = Conversation(connection, log, self._hear)
@@ -112,6 +113,7 @@ class Helper:
         self.pid = _number(answer, "pid")
         self.guardian = _number(answer, "guardian")
         self.kubefwd = str(answer.body.get("kubefwd", ""))
+        self.hostnames = answer.body.get("hostnames")
         self._pulse = asyncio.create_task(self._beating())
 
     async def listen(self, ip: str, port: int) -> socket.socket:

@@ -1,8 +1,8 @@
 """The one command line that root runs, as a value.
 
 Pure, so that every way, `authorize` and every message spell it alike. No secret is in it: an
-instance id, from which both sides compute the rest, and with the kubefwd engine the one program
-that root may run, by path and content.
+instance id, from which both sides compute the rest, with the kubefwd engine the one program that
+root may run, by path and content, and the suffixes that the hostnames of policies may have.
 """
 
 import shlex
@@ -33,6 +33,7 @@ def command(
     instance: str,
     uid: int | None = None,
     kubefwd: PinnedKubefwd | None = None,
+    hostnames: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """Return the argv of the helper. `uid` is named only where nothing else tells root who asks.
 
@@ -42,7 +43,8 @@ def command(
     told = () if uid is None else ("--uid", str(uid))
     pin = () if kubefwd is None else ("--kubefwd", kubefwd.path, "--sha256", kubefwd.sha256)
     who = ("--instance", require_instance(instance), *told)
-    return isolated(interpreter, root_folder, *who, *pin)
+    suffixes = ("--hostnames", ",".join(hostnames)) if hostnames else ()
+    return isolated(interpreter, root_folder, *who, *pin, *suffixes)
 
 
 def isolated(interpreter: str, program: str, *arguments: str) -> tuple[str, ...]:

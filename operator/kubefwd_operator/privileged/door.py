@@ -8,6 +8,7 @@ stopped and continued).
 import asyncio
 import logging
 import socket
+from collections.abc import Sequence
 
 from kubefwd_operator.core.errors import HelperError, HelperGone
 from kubefwd_operator.privileged import peer
@@ -19,7 +20,8 @@ from kubefwd_operator.privileged.timing import Timing
 class Door:
     """Takes helpers in. `root_uid` is who may be one: 0, but in the tests of ordinary users.
 
-    `kubefwd` is the SHA-256 of the one that the helper must have been authorised with, if any.
+    `kubefwd` is the SHA-256 of the one that the helper must have been authorised with, if any, and
+    `hostnames` are the suffixes that it must have been authorised with.
     """
 
     def __init__(
@@ -31,6 +33,7 @@ class Door:
         timing: Timing,
         root_uid: int = 0,
         kubefwd: str = "",
+        hostnames: Sequence[str] = (),
     ) -> None:
         self._listening = listening
         self._linger = linger
@@ -38,6 +41,7 @@ class Door:
         self._timing = timing
         self._root_uid = root_uid
         self._kubefwd = kubefwd
+        self._hostnames = list(hostnames)
         self._told = ""
 
     async def next(self, session: int) -> Helper:
@@ -75,9 +79,10 @@ class Door:
         try:
             async with asyncio.timeout(self._timing.hello):
                 await helper.hello(self._linger)
-                done = not self._kubefwd or helper.kubefwd == self._kubefwd
-                if not done:
-                    self._tell("A helper was sent away: it was authorised for another kubefwd.")
+                unfit = self._unfit(helper)
+                done = not unfit
+                if unfit:
+                    self._tell(f"A helper was sent away: it was authorised for {unfit}.")
                     await helper.bye()
         except HelperGone:
             # It connected while nobody answered, and has given up since.
@@ -88,6 +93,12 @@ class Door:
             if not done:
                 helper.close()
         return done
+
+    def _unfit(self, helper: Helper) -> str:
+        """Say for what else than ours a helper was authorised; "" when it is ours."""
+        if self._kubefwd and helper.kubefwd != self._kubefwd:
+            return "another kubefwd"
+        return "other `allow_hostnames`" if helper.hostnames != self._hostnames else ""
 
     def _tell(self, message: str) -> None:
         """Warn once: a helper that is turned away comes back ten times a second."""

@@ -45,7 +45,7 @@ class Surroundings:
     `adapter`) are empty when there is none to use, and `askpass_fault` and `dialog_fault` say why.
     `osascript` and `pkexec` are empty like `sudo`. `authorize` is the CLI's command line, `typed`
     into any terminal by a person. `kubefwd` is the one that root may run, None with the native
-    engine.
+    engine; `hostnames` are the suffixes that hostnames of policies may have beside the free ones.
     """
 
     instance: str
@@ -66,15 +66,20 @@ class Surroundings:
     flavour: Flavour = flavours.UNKNOWN
     fault: str = ""
     kubefwd: PinnedKubefwd | None = None
+    hostnames: tuple[str, ...] = ()
     outdated: str = ""
 
     def helper(self, uid: int | None = None) -> tuple[str, ...]:
         """Return the helper's command line; see command.py."""
-        return command(self.interpreter, self.root_folder, self.instance, uid, self.kubefwd)
+        what = (self.kubefwd, self.hostnames)
+        return command(self.interpreter, self.root_folder, self.instance, uid, *what)
 
 
 async def look(
-    instance: str, environ: Mapping[str, str], kubefwd: PinnedKubefwd | None = None
+    instance: str,
+    environ: Mapping[str, str],
+    kubefwd: PinnedKubefwd | None = None,
+    hostnames: tuple[str, ...] = (),
 ) -> Surroundings:
     """Look around. Takes a few milliseconds: the interpreter is run once to see its version."""
     interpreter, fault = await _interpreter()
@@ -88,7 +93,7 @@ async def look(
         instance=instance,
         uid=os.geteuid(),
         environ=environ,
-        authorize=_authorize(instance, kubefwd),
+        authorize=_authorize(instance, kubefwd, hostnames),
         root_folder=copy.root_folder or ROOT_FOLDER,
         interpreter=interpreter,
         sudo=sudo,
@@ -102,13 +107,17 @@ async def look(
         flavour=await _flavour(sudo),
         fault=fault,
         kubefwd=copy.instead_of(kubefwd),
+        hostnames=hostnames,
         outdated=copy.unfit(kubefwd),
     )
 
 
-def _authorize(instance: str, kubefwd: PinnedKubefwd | None) -> tuple[str, ...]:
+def _authorize(
+    instance: str, kubefwd: PinnedKubefwd | None, hostnames: tuple[str, ...]
+) -> tuple[str, ...]:
     pin = () if kubefwd is None else ("--kubefwd", kubefwd.path)
-    return (f"{sys.prefix}/bin/kubefwd-operator", "authorize", "--instance", instance, *pin)
+    more = ("--hostnames", ",".join(hostnames)) if hostnames else ()
+    return (f"{sys.prefix}/bin/kubefwd-operator", "authorize", "--instance", instance, *pin, *more)
 
 
 def _desktop(environ: Mapping[str, str]) -> Desktop:

@@ -93,6 +93,13 @@ class TestArguments:
             pytest.param([], "LINGER", "30", id="default linger"),
             pytest.param([], "BARE_NAMES", "true", id="default bare names"),
             pytest.param([], "ALLOW_OTHER_USERS", "false", id="default other users"),
+            pytest.param([], "ALLOW_HOSTNAMES", "", id="no further hostnames"),
+            pytest.param(
+                ["--allow_hostnames=dev.example.com, a.b", "--allow_hostnames=c.d"],
+                "ALLOW_HOSTNAMES",
+                "dev.example.com,a.b,c.d",
+                id="hostnames",
+            ),
             pytest.param(["--namespaces=a", "--namespaces=b"], "NAMESPACES", "a,b", id="repeated"),
             pytest.param(["--namespaces=b, a"], "NAMESPACES", "b,a", id="commas"),
             pytest.param(["--namespaces=" + "a" * 63], "NAMESPACES", "a" * 63, id="longest name"),
@@ -140,6 +147,16 @@ class TestArguments:
         (["--linger=-1"], "linger", "'-1' is not a whole number of seconds"),
         (["--linger=soon"], "linger", "'soon' is not a whole number of seconds"),
         (["--bare_names=maybe"], "bare_names", "'maybe' is neither true nor false"),
+        (["--allow_hostnames=com"], "allow_hostnames", "'com' is not a domain of two labels"),
+        (["--allow_hostnames=A.b"], "allow_hostnames", "'A.b' is not a domain of two labels"),
+        (["--allow_hostnames=a..b"], "allow_hostnames", "'a..b' is not a domain of two labels"),
+        (["--allow_hostnames=" + "a." * 10 + "b"], "allow_hostnames", "b' is not a domain of two"),
+        (
+            ["--allow_hostnames=" + ",".join(f"d{n}.b" for n in range(21))],
+            "allow_hostnames",
+            "21 domains are more than 20",
+        ),
+        (["--allow_hostnames=a.b,a.b"], "allow_hostnames", "'a.b' is listed more than once"),
         (["--allow_other_users=bob"], "allow_other_users", "'bob' is neither true nor false"),
     )
 

@@ -102,6 +102,7 @@ def entry(
     pod: str = "",
     bare: bool = False,
     short: bool = True,
+    hostnames: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """One entry of a `hosts` request."""
     return {
@@ -111,6 +112,7 @@ def entry(
         "pod": pod,
         "bare": bare,
         "short": short,
+        "hostnames": hostnames,
     }
 
 

@@ -146,7 +146,7 @@ def test_the_apiserver_refuses_with_a_sentence(
 ) -> None:
     with pytest.raises(ApiError) as refusal:
         create(cluster, policy(namespace, **spec))
-    assert sentence in str(refusal.value)
+    assert sentence in str(refusal.value).replace("\\", "")
 
 
 def test_kubectl_knows_its_short_name_and_explains_every_field(
@@ -165,6 +165,8 @@ def undescribed(schema: Json, where: str = "spec") -> list[str]:
     """Find the fields that have no description."""
     found = [] if schema.get("description") else [where]
     for name, child in schema.get("properties", {}).items():
+        if name == "metadata":
+            continue  # the apiserver forbids to say anything about it
         found += undescribed(child, f"{where}.{name}")
     if "properties" in schema.get("items", {}):
         found += undescribed(schema["items"], f"{where}[]")

@@ -44,6 +44,11 @@ from kubefwd_operator.core.settings import ARGUMENTS, EngineChoice, RootChoice, 
             {"allow_other_users": "True"}, Settings(allow_other_users=True), id="other users"
         ),
         pytest.param({"allow_other_users": "no"}, Settings(), id="no other users"),
+        pytest.param(
+            {"allow_hostnames": "dev.example.com, a.b"},
+            Settings(allow_hostnames=("dev.example.com", "a.b")),
+            id="hostnames",
+        ),
         pytest.param({"instance": "tilt-1"}, Settings(instance="tilt-1"), id="instance"),
     ],
 )
@@ -97,6 +102,21 @@ def test_good_arguments_become_settings(raw: dict[str, str], expected: Settings)
             "allow_other_users: 'root' is neither true nor false",
             "use 'true' or 'false'",
             id="other users by name",
+        ),
+        pytest.param(
+            {"allow_hostnames": "com"},
+            "allow_hostnames: 'com' is not a domain of two labels or more",
+            "use one such as",
+            id="a top-level domain",
+        ),
+        pytest.param({"allow_hostnames": "*.a.b"}, "'*.a.b' is not a domain", "use one", id="star"),
+        pytest.param({"allow_hostnames": ".a.b"}, "'.a.b' is not a domain", "use one", id="dot"),
+        pytest.param({"allow_hostnames": "a.b a.b"}, "'a.b' is listed 2", "once", id="same twice"),
+        pytest.param(
+            {"allow_hostnames": ",".join(f"d{n}.test" for n in range(21))},
+            "allow_hostnames: 21 domains are more than 20",
+            "list fewer",
+            id="many hostnames",
         ),
         pytest.param({"instance": "Tilt"}, "instance: 'Tilt'", "1 to 32", id="instance capital"),
         pytest.param({"instance": "a" * 33}, "aaa'", "1 to 32", id="instance too long"),

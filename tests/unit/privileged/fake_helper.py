@@ -67,7 +67,7 @@ class FakeHelper:
 
     def _hello(self, version: int, linger: int) -> Any:
         who = {"pid": os.getpid(), "guardian": 2, "platform": sys.platform}
-        return {"version": version, "kubefwd": self.kubefwd, **who}, []
+        return {"version": version, "kubefwd": self.kubefwd, "hostnames": [], **who}, []
 
     def _kubefwd_start(self, **access: str) -> Any:
         if not access["server"].startswith("https://"):

@@ -120,6 +120,7 @@ class Running:
         ways: list[Way],
         timing: Timing = QUICK,
         kubefwd: PinnedKubefwd | None = None,
+        hostnames: tuple[str, ...] = (),
     ) -> None:
         self.shown: list[AuthoritySeen] = []
         self._woken = asyncio.Event()
@@ -134,6 +135,7 @@ class Running:
             listening=Listening(lambda: RunDirectory(place.base, ("ours", "tilt-1")), os.geteuid()),
             root_uid=os.geteuid(),
             kubefwd=kubefwd,
+            hostnames=hostnames,
         )
 
     def _changed(self) -> None:
@@ -158,9 +160,13 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    place: Place, *ways: Way, timing: Timing = QUICK, kubefwd: PinnedKubefwd | None = None
+    place: Place,
+    *ways: Way,
+    timing: Timing = QUICK,
+    kubefwd: PinnedKubefwd | None = None,
+    hostnames: tuple[str, ...] = (),
 ) -> AsyncIterator[Running]:
-    one = Running(place, list(ways), timing, kubefwd)
+    one = Running(place, list(ways), timing, kubefwd, hostnames)
     one.refresh(1)
     one.authority.start()
     try:
@@ -488,6 +494,17 @@ async def test_a_helper_for_another_kubefwd_is_sent_away(
         await one.until(AUTHORIZED)
         assert one.authority.helper is not None
         assert one.authority.helper.kubefwd == pinned.sha256
+
+
+async def test_a_helper_for_other_hostnames_is_sent_away(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    place.works = {"asks"}
+    way = place.way("asks", asks=True)
+    async with running(place, way, hostnames=("dev.example.com",)) as one:
+        while "authorised for other `allow_hostnames`" not in caplog.text:  # noqa: ASYNC110 - a log
+            await asyncio.sleep(0.01)
+        assert one.authority.helper is None
 
 
 async def test_without_a_kubefwd_any_helper_will_do(place: Place) -> None:

@@ -93,7 +93,8 @@ async def test_who_waits_for_a_name_is_passed_on(tmp_path: Path) -> None:
 
 
 async def test_hosts_entries_travel_with_every_field(pair: Pair) -> None:
-    await pair.helper.hosts([HostsEntry(IP, "db", "shop", "db-0", bare=True, short=False)])
+    sent = HostsEntry(IP, "db", "shop", "db-0", bare=True, short=False, hostnames=("a.test",))
+    await pair.helper.hosts([sent])
     (entry,) = pair.fake.heard[-1]["entries"]
     assert entry == {
         "ip": IP,
@@ -102,6 +103,7 @@ async def test_hosts_entries_travel_with_every_field(pair: Pair) -> None:
         "pod": "db-0",
         "bare": True,
         "short": False,
+        "hostnames": ["a.test"],
     }
 
 

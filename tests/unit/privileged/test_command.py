@@ -35,6 +35,13 @@ def test_a_kubefwd_is_named_by_path_and_content_as_root_reads_it() -> None:
     assert (user.kubefwd, user.sha256) == (pinned.path, pinned.sha256)
 
 
+def test_where_hostnames_may_end_is_named_as_root_reads_it() -> None:
+    suffixes = ("dev.example.com", "a.b")
+    argv = command("/usr/bin/python3", "/home/me too/root", "tilt-10350", 0, None, suffixes)
+    assert argv == (*HELPER, "--uid", "0", "--hostnames", "dev.example.com,a.b")
+    assert identify(argv[len(HELPER) - 2 :], {}).suffixes == suffixes
+
+
 def test_options_of_sudo_end_before_the_helper_begins() -> None:
     assert sudo("/usr/bin/sudo", HELPER, "-n") == ("/usr/bin/sudo", "-n", "--", *HELPER)
 

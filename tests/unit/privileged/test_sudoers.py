@@ -74,11 +74,13 @@ def test_a_name_that_sudoers_may_read_otherwise_is_a_number(user: str, who: str)
     assert line(user, 7, ("/x",)).split()[0] == who
 
 
+@pytest.mark.parametrize("hostnames", [(), ("dev.example.com", "a.b")], ids=["", "hostnames"])
 @pytest.mark.parametrize("with_kubefwd", [False, True], ids=["native", "kubefwd"])
 def test_what_is_allowed_is_what_sudo_n_runs(
-    here: Surroundings, kubefwd: PinnedKubefwd, with_kubefwd: bool
+    here: Surroundings, kubefwd: PinnedKubefwd, with_kubefwd: bool, hostnames: tuple[str, ...]
 ) -> None:
     pin = kubefwd if with_kubefwd else None
+    here = replace(here, hostnames=hostnames)
     plan = sudo_silent.WAY.plan(replace(here, kubefwd=pin))
     assert isinstance(plan, Launch)
     assert plan.argv[:3] == ("/usr/bin/sudo", "-n", "--")
@@ -88,6 +90,7 @@ def test_what_is_allowed_is_what_sudo_n_runs(
 @needs_visudo
 def test_visudo_takes_the_lines(here: Surroundings, kubefwd: PinnedKubefwd, tmp_path: Path) -> None:
     file = tmp_path / "sudoers"
+    here = replace(here, hostnames=("dev.example.com", "a.b"))
     printed = lines(here, Installed(here.root_folder, kubefwd))
     odd = line("a.b", 1000, ("/x", "c,d:e=f\\g"))
     file.write_text("\n".join([*printed, odd]) + "\n")

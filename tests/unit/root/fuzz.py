@@ -33,6 +33,10 @@ WORDS = [
     *("web", "shop", "com", "a" * 63, "a" * 64, "-a", "a-", "A", "caf\u00e9", "a.b", "a b"),
     *("a\n", "a\n127.0.0.1 x", "a#", "\0", "localhost", "../x", "1", "\u0661", "\u2028", ""),
 ]
+HOSTNAMES = [
+    *("a.test", "a.localhost", "a.example.com", "a.com", "a.test.", "a..test", "A.test", "test"),
+    *("a.test\n127.0.0.1 x", "a.test #", "*.test", "a" * 63 + ".test", "a" * 64 + ".test"),
+]
 ADDRESSES = [
     *("127.18.0.3", "127.19.255.254", "127.1.27.4", "127.18.0.0", "127.18.0.255", "127.0.0.1"),
     *("127.18.00.3", "127.18.0.3\n", "127.18.0.\u0663", " 127.18.0.3", "::1", "0x7f.18.0.3"),
@@ -61,6 +65,7 @@ def entry(chance: random.Random) -> Any:
         "ip": value(chance, ADDRESSES),
         **{name: value(chance, WORDS) for name in ("service", "namespace", "pod")},
         **{name: value(chance, [True, False]) for name in ("bare", "short")},
+        "hostnames": value(chance, [[], [value(chance, HOSTNAMES) for _ in range(3)]]),
     }
 
 
@@ -123,6 +128,8 @@ def check(data: bytes) -> str:
         for name in spell(one):
             assert name.isascii(), data
             assert not re.search(r"[^a-z0-9.-]", name) or refused(name, ()), data
+        for name in one.hostnames:
+            assert name.endswith((".test", ".localhost")) or refused(name, (), ()), data
     for name in ("token", "server"):
         assert str(fields.get(name, "")).isprintable(), data
     return verb

@@ -117,6 +117,27 @@ def test_a_name_has_several_addresses_when_the_service_is_headless() -> None:
         pytest.param(
             WEB._replace(service="box"), {}, [("box", "refused")], id="the machine's own name"
         ),
+        pytest.param(
+            WEB._replace(hostnames=("bank.com",)), {}, [("bank.com", "refused")], id="hostname"
+        ),
+        pytest.param(
+            WEB._replace(namespace="com", hostnames=("web.com",)),
+            {},
+            [("web.com", "refused")],
+            id="a hostname that is a refused short name",
+        ),
+        pytest.param(
+            WEB._replace(hostnames=("shop.test",)),
+            {"shop.test": ""},
+            [("shop.test", "held-by-user")],
+            id="a hostname of the user's own line",
+        ),
+        pytest.param(
+            WEB._replace(hostnames=("shop.test",)),
+            {"shop.test": OTHER},
+            [("shop.test", "held-by-instance")],
+            id="a hostname of another instance",
+        ),
     ],
 )
 def test_a_name_is_withheld_alone(
@@ -127,6 +148,14 @@ def test_a_name_is_withheld_alone(
     words = [word for line in lines.split(b"\n") for word in line.split(b"#")[0].split()]
     assert all(name.encode() not in words for name, _ in reasons)
     assert f"{entry.service}.{entry.namespace}.svc.cluster.local".encode() in words
+
+
+def test_hostnames_follow_the_names_of_the_cluster() -> None:
+    entry = WEB._replace(hostnames=("shop.test", "api.dev.example.com"))
+    lines, withheld = block([entry], ME, {}, (), ("dev.example.com",))
+    assert withheld == []
+    for line in lines.splitlines():
+        assert line.split(b" # ")[0].endswith(b".cluster.local shop.test api.dev.example.com")
 
 
 def test_an_entry_given_twice_is_withheld_the_second_time() -> None:

@@ -2,7 +2,13 @@
 
 import pytest
 
-from kubefwd_operator.root.helper.names import HostsEntry, is_hostname, is_label, refused, spell
+from kubefwd_operator.root.helper.names import (
+    HostsEntry,
+    is_hostname,
+    is_label,
+    refused,
+    spell,
+)
 
 IP = "127.18.0.3"
 LONG = "a" * 63
@@ -20,6 +26,11 @@ LONG = "a" * 63
             HostsEntry(IP, "web", "shop"),
             ("web.shop", "web.shop.svc", "web.shop.svc.cluster.local"),
             id="others do not",
+        ),
+        pytest.param(
+            HostsEntry(IP, "web", "shop", hostnames=("shop.test", "a.b.test")),
+            ("web.shop", "web.shop.svc", "web.shop.svc.cluster.local", "shop.test", "a.b.test"),
+            id="hostnames come last",
         ),
         pytest.param(
             HostsEntry(IP, "web", "dev", short=False),
@@ -132,3 +143,51 @@ def test_a_name_is_refused_with_the_reason(name: str, why: str) -> None:
 )
 def test_a_hostname_has_two_labels_or_more(text: str, taken: bool) -> None:
     assert is_hostname(text) is taken
+
+
+SUFFIXES = ("dev.example.com", "x.org")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("shop.test", id="test"),
+        pytest.param("a.b.c.localhost", id="below localhost"),
+        pytest.param("api.dev.example.com", id="authorised"),
+        pytest.param("a.x.org", id="authorised, second"),
+        pytest.param("web.com.test", id="com inside"),
+    ],
+)
+def test_a_hostname_is_published(name: str) -> None:
+    assert refused(name, ("box", "box.test"), SUFFIXES) == ""
+
+
+@pytest.mark.parametrize(
+    "name, why",
+    [
+        ("test", "`allow_hostnames`"),
+        ("localhost", "for itself"),
+        ("", "DNS-1123"),
+        ("a.test.", "DNS-1123"),
+        ("A.test", "DNS-1123"),
+        ("a.test\n127.0.0.1 b", "DNS-1123"),
+        ("box.test", "own name"),
+        ("wpad.test", "`allow_hostnames`"),
+        ("localhost.dev.example.com", "`allow_hostnames`"),
+        ("isatap.x.org", "`allow_hostnames`"),
+        ("dev.example.com", "`allow_hostnames`"),
+        ("evildev.example.com", "`allow_hostnames`"),
+        ("bank.example.com", "`allow_hostnames`"),
+        ("bank.com", "`allow_hostnames`"),
+        ("a.xtest", "`allow_hostnames`"),
+        ("web.shop", "`allow_hostnames`"),
+        ("web.shop.svc.cluster.local", "`allow_hostnames`"),
+    ],
+)
+def test_a_hostname_is_refused_with_the_reason(name: str, why: str) -> None:
+    assert why in refused(name, ("box", "box.test"), SUFFIXES)
+
+
+@pytest.mark.parametrize("name", ["bank.com", "dev.example.com", "a.x.org", "web.shop"])
+def test_without_authorised_suffixes_only_the_free_ones_are_published(name: str) -> None:
+    assert refused(name, (), ()) != ""

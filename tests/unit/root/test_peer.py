@@ -101,6 +101,48 @@ def test_a_kubefwd_is_not_certain(words: list[str]) -> None:
         identify(["--instance", "a", *words], ROOT)
 
 
+@pytest.mark.parametrize(
+    "words, suffixes",
+    [
+        pytest.param([], (), id="none"),
+        pytest.param(["--hostnames", "dev.example.com"], ("dev.example.com",), id="one"),
+        pytest.param(["--hostnames", "a.b,c.d.e"], ("a.b", "c.d.e"), id="two"),
+        pytest.param(
+            ["--kubefwd", "/k", "--sha256", SHA, "--hostnames", "a.b"], ("a.b",), id="and kubefwd"
+        ),
+    ],
+)
+def test_where_hostnames_may_end_is_authorised_with_it(
+    words: list[str], suffixes: tuple[str, ...]
+) -> None:
+    assert identify(["--instance", "a", *words], ROOT).suffixes == suffixes
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(["--hostnames"], id="no value"),
+        pytest.param(["--hostnames", ""], id="empty"),
+        pytest.param(["--hostnames", "com"], id="one label"),
+        pytest.param(["--hostnames", "a.b,"], id="a comma at the end"),
+        pytest.param(["--hostnames", "a.b,com"], id="one label of two"),
+        pytest.param(["--hostnames", ".com"], id="an empty label"),
+        pytest.param(["--hostnames", "A.B"], id="capitals"),
+        pytest.param(["--hostnames", "a.b c.d"], id="a blank"),
+        pytest.param(["--hostnames", "a.b\n"], id="a newline"),
+        pytest.param(["--hostnames", "*.b"], id="a wildcard"),
+        pytest.param(["--hostnames", ",".join(["a.bc"] * 101)], id="too many"),
+        pytest.param(["--hostnames", "a." * 10 + "b"], id="too many labels"),
+        pytest.param(["--hostnames", "a" * 64 + ".b"], id="a long label"),
+        pytest.param(["--hostnames", "a.b", "--hostnames", "c.d"], id="twice"),
+        pytest.param(["--hostnames", "a.b", "--uid", "0"], id="another order"),
+    ],
+)
+def test_where_hostnames_may_end_is_not_certain(words: list[str]) -> None:
+    with pytest.raises(Refusal, match="usage"):
+        identify(["--instance", "a", *words], ROOT)
+
+
 @pytest.fixture
 def user(tmp_path: Path) -> User:
     (tmp_path / "home").mkdir()

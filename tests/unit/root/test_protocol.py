@@ -18,6 +18,7 @@ ENTRY: dict[str, Any] = {
     "pod": "",
     "bare": False,
     "short": True,
+    "hostnames": [],
 }
 
 
@@ -137,9 +138,11 @@ def test_a_port_is_refused(port: int) -> None:
 
 def test_entries_are_read() -> None:
     pod = ENTRY | {"pod": "web-0", "bare": True, "short": False}
-    assert entries([ENTRY, pod]) == [
+    named = ENTRY | {"hostnames": ["a.test", "b.shop.test"]}
+    assert entries([ENTRY, pod, named]) == [
         HostsEntry("127.18.0.3", "web", "shop"),
         HostsEntry("127.18.0.3", "web", "shop", "web-0", bare=True, short=False),
+        HostsEntry("127.18.0.3", "web", "shop", hostnames=("a.test", "b.shop.test")),
     ]
 
 
@@ -159,6 +162,15 @@ def test_entries_are_read() -> None:
         pytest.param({"bare": 1}, "protocol", id="number for a flag"),
         pytest.param({"short": "yes"}, "protocol", id="word for a flag"),
         pytest.param({"name": "google.com"}, "protocol", id="unknown field"),
+        pytest.param({"hostnames": "a.test"}, "protocol", id="hostnames, a text"),
+        pytest.param({"hostnames": ["test"]}, "protocol", id="hostname of one label"),
+        pytest.param({"hostnames": ["a.test\n127.0.0.1 b"]}, "protocol", id="hostname, two lines"),
+        pytest.param({"hostnames": ["a.test b.test"]}, "protocol", id="hostname, a blank"),
+        pytest.param({"hostnames": ["a.test#"]}, "protocol", id="hostname, a comment"),
+        pytest.param({"hostnames": ["A.test"]}, "protocol", id="hostname, a capital"),
+        pytest.param({"hostnames": [["a.test"]]}, "protocol", id="hostname, a list"),
+        pytest.param({"hostnames": [f"{'a.' * 125}test"]}, "protocol", id="long hostname"),
+        pytest.param({"hostnames": ["a.test"] * 9}, "protocol", id="nine hostnames"),
     ],
 )
 def test_an_entry_is_refused(change: dict[str, Any], code: str) -> None:

@@ -28,6 +28,7 @@ WEB = {
     "pod": "",
     "bare": True,
     "short": True,
+    "hostnames": [],
 }
 BEFORE = b"127.0.0.1 localhost"
 
@@ -82,7 +83,7 @@ def _port() -> int:
 def test_hello_tells_who_answers(side: Side) -> None:
     answer, _ = side.ask("hello", version=1, linger=30)
     assert answer.pop("platform") in {"linux", "darwin"}
-    told = {"version": 1, "kubefwd": "", "pid": os.getpid(), "guardian": 4711}
+    told = {"version": 1, "kubefwd": "", "hostnames": (), "pid": os.getpid(), "guardian": 4711}
     assert answer == {"id": 7, "ok": True, **told}
     assert (side.session.linger, side.session.closed) == (30, False)
 

@@ -50,16 +50,24 @@ def holders(content: bytes) -> dict[str, str]:
 
 
 def block(
-    entries: Sequence[HostsEntry], owner: str, held: dict[str, str], machine: Sequence[str]
+    entries: Sequence[HostsEntry],
+    owner: str,
+    held: dict[str, str],
+    machine: Sequence[str],
+    suffixes: Sequence[str] = (),
 ) -> tuple[bytes, Told]:
-    """Build this owner's lines, and tell which names are withheld, and why."""
+    """Build this owner's lines, and tell which names are withheld, and why.
+
+    Hostnames end in one of `suffixes`, or in one that is free to all.
+    """
     lines: list[str] = []
     withheld: Told = []
     seen: set[tuple[str, str]] = set()
     for entry in entries:
-        why = {
-            name: _objection(name, held, machine, (name, entry.ip) in seen) for name in spell(entry)
-        }
+        why = {}
+        for name in spell(entry):
+            refusal = refused(name, machine, suffixes if name in entry.hostnames else None)
+            why[name] = _objection(name, held, refusal, (name, entry.ip) in seen)
         names = " ".join(name for name, (reason, _) in why.items() if not reason)
         waits = " ".join(name for name, (reason, _) in why.items() if reason == "held-by-instance")
         seen.update((name, entry.ip) for name, (reason, _) in why.items() if not reason)
@@ -75,11 +83,9 @@ def block(
     return "".join(lines).encode(), withheld[:MAX_TOLD]
 
 
-def _objection(
-    name: str, held: dict[str, str], machine: Sequence[str], again: bool
-) -> tuple[str, str]:
-    if message := refused(name, machine):
-        return "refused", message
+def _objection(name: str, held: dict[str, str], refusal: str, again: bool) -> tuple[str, str]:
+    if refusal:
+        return "refused", refusal
     if again:
         return "duplicate", "It was given twice for the same address."
     if name not in held:
@@ -92,8 +98,9 @@ def _objection(
 class Hosts:
     """The hosts file, edited on behalf of one owner. Raises Refusal or OSError."""
 
-    def __init__(self, path: str, ledger: Ledger) -> None:
+    def __init__(self, path: str, ledger: Ledger, suffixes: tuple[str, ...] = ()) -> None:
         self.path, self.ledger, self._journal = path, ledger, f"{ledger.folder}/hosts.journal"
+        self.suffixes = suffixes
 
     def replace(self, entries: Sequence[HostsEntry]) -> tuple[bool, Told]:
         """Make the owner's block hold `entries`. Return whether it changed, what is not in."""
@@ -104,7 +111,8 @@ class Hosts:
         def change(content: bytes) -> bytes:
             nonlocal withheld
             rest = without(content, mine)
-            lines, withheld = block(entries, self.ledger.owner, holders(rest), machine)
+            held, owner = holders(rest), self.ledger.owner
+            lines, withheld = block(entries, owner, held, machine, self.suffixes)
             ours = [line for line in content.split(b"\n") if mine(owner_of(line))]
             # Equal, wherever it stands: nothing is to be done.
             return content if lines.split(b"\n")[:-1] == ours else lines + rest

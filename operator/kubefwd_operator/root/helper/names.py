@@ -1,8 +1,11 @@
 """How names are spelled, and which ones root refuses. Pure; `core/names.py` imports it too.
 
-Root takes labels and builds every name itself, so no ready-made name can reach /etc/hosts. What it
-refuses are names whose theft hurts the machine beyond forwarding: its own, and public ones.
+Root takes labels and builds every name of the cluster itself. What it refuses are names whose theft
+hurts the machine beyond forwarding: its own, and public ones. Ready-made are only the hostnames of
+policies, and those end in a suffix that nobody else can own, or that was authorised.
 """
+
+from __future__ import annotations
 
 import re
 from collections.abc import Iterable
@@ -26,6 +29,7 @@ class HostsEntry(NamedTuple):
     pod: str = ""
     bare: bool = False
     short: bool = True
+    hostnames: tuple[str, ...] = ()
 
 
 def is_label(text: str) -> bool:
@@ -39,17 +43,19 @@ def is_hostname(text: str) -> bool:
 
 
 def spell(entry: HostsEntry) -> tuple[str, ...]:
-    """Every name of an entry, as in the cluster; a pod's names have the pod in front."""
+    """Every name of an entry: as in the cluster (a pod's has the pod in front), and hostnames."""
     head = f"{entry.pod}.{entry.service}" if entry.pod else entry.service
     short = f"{head}.{entry.namespace}"
     bare = (head,) if entry.bare else ()
-    return (*bare, *((short,) if entry.short else ()), f"{short}.svc", f"{short}{CLUSTER_SUFFIX}")
+    shorter = (*bare, *((short,) if entry.short else ()))
+    return (*shorter, f"{short}.svc", f"{short}{CLUSTER_SUFFIX}", *entry.hostnames)
 
 
-def refused(name: str, machine: Iterable[str] = ()) -> str:
+def refused(name: str, machine: Iterable[str] = (), suffixes: Iterable[str] | None = None) -> str:
     """Why root does not publish this name, as a sentence; empty when it does.
 
-    `machine` holds the machine's own names, which only the root side knows.
+    `machine` holds the machine's own names, which only the root side knows. `suffixes` are given
+    for a hostname: the authorised ones. RFC 6761 keeps `test` and `localhost` free of others'.
     """
     head, *rest = name.split(".")
     if len(name) > 253 or not all(map(is_label, [head, *rest])):
@@ -58,6 +64,11 @@ def refused(name: str, machine: Iterable[str] = ()) -> str:
         return "The machine needs this name for itself."
     if name in machine:
         return "It is this machine's own name."
+    if suffixes is not None:
+        free = any(name.endswith(f".{suffix}") for suffix in ("test", "localhost", *suffixes))
+        if free and head not in RESERVED:
+            return ""
+        return "A hostname ends in .test, in .localhost or in what `allow_hostnames` lists."
     if rest and rest[-1] in PUBLIC_SUFFIXES and not name.endswith(CLUSTER_SUFFIX):
         return f"Names in .{rest[-1]} belong to the internet or the local network."
     return ""

@@ -19,20 +19,26 @@ from typing import NamedTuple
 
 from .protocol import Refusal
 
+_SUFFIX = r"[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,9}"
 _ARGUMENTS = re.compile(
     r"--instance\0([a-z0-9-]{1,32})(?:\0--uid\0([0-9]{1,10}))?"
     r"(?:\0--kubefwd\0(/[ -~\u00a1-\U0010ffff]{1,1023})\0--sha256\0([0-9a-f]{64}))?"
+    rf"(?:\0--hostnames\0({_SUFFIX}(?:,{_SUFFIX}){{0,99}}))?"
 )
 
 
 class User(NamedTuple):
-    """The user that the helper serves, the instance of the operator, and the kubefwd to run."""
+    """The user that the helper serves, and what was authorised with it.
+
+    That is the instance of the operator, the kubefwd to run, and where hostnames may end.
+    """
 
     uid: int
     home: str
     instance: str
     kubefwd: str = ""
     sha256: str = ""
+    suffixes: tuple[str, ...] = ()
 
     @property
     def owner(self) -> str:
@@ -45,7 +51,8 @@ def identify(arguments: Sequence[str], environ: Mapping[str, str]) -> User:
     match = _ARGUMENTS.fullmatch("\0".join(arguments))
     if not match:
         usage = (
-            "--instance ID [--uid N] [--kubefwd PATH --sha256 HEX]; an ID is 1-32 of a-z, 0-9, -"
+            "--instance ID [--uid N] [--kubefwd PATH --sha256 HEX] [--hostnames SUFFIX,...]; "
+            "an ID is 1-32 of a-z, 0-9, -; a suffix has two labels or more"
         )
         raise Refusal("protocol", f"usage: {usage}")
     given = [environ[key] for key in ("SUDO_UID", "PKEXEC_UID") if key in environ]
@@ -56,7 +63,8 @@ def identify(arguments: Sequence[str], environ: Mapping[str, str]) -> User:
         entry = pwd.getpwuid(int(given[0]))
     except (KeyError, OverflowError):
         raise Refusal("protocol", f"There is no user with the uid {given[0]}.") from None
-    return User(entry.pw_uid, entry.pw_dir, match[1], match[3] or "", match[4] or "")
+    suffixes = tuple(match[5].split(",")) if match[5] else ()
+    return User(entry.pw_uid, entry.pw_dir, match[1], match[3] or "", match[4] or "", suffixes)
 
 
 def run_directory(user: User, run_user: str) -> int:

@@ -12,7 +12,7 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from .names import HostsEntry, is_label
+from .names import HostsEntry, is_hostname, is_label
 
 MAX_LINE, MAX_ENTRIES, MAX_LISTENERS = 1 << 20, 4096, 8192
 _OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
@@ -66,6 +66,11 @@ _ENTRY: Rules = {
     "pod": Rule(str, lambda text: not text or is_label(text), "pod is a DNS-1123 label, or empty."),
     "bare": _FLAG,
     "short": _FLAG,
+    "hostnames": Rule(
+        list,
+        lambda some: len(some) <= 8 and all(type(one) is str and is_hostname(one) for one in some),
+        "hostnames are at most 8 DNS-1123 names of two labels or more.",
+    ),
 }
 _SOCKET: Rules = {
     "ip": matching(rf"127\.1[89]\.{_OCTET}\.(?!(0|255)$){_OCTET}", _RANGE, "foreign"),
@@ -115,7 +120,8 @@ def request(
 
 def entry(item: object) -> HostsEntry:
     """Return one of the entries of a `hosts` request."""
-    return HostsEntry(**_exact("an entry", item, _ENTRY))
+    fields = _exact("an entry", item, _ENTRY)
+    return HostsEntry(**{**fields, "hostnames": tuple(fields["hostnames"])})
 
 
 def _exact(what: str, value: object, rules: Rules) -> dict[str, Any]:

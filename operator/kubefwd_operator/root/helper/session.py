@@ -74,7 +74,8 @@ class Session:
     def _hello(self, version: int, linger: int) -> dict[str, Any]:
         self.linger = linger
         who = {"pid": os.getpid(), "guardian": self._guardian, "platform": sys.platform}
-        return {"version": version, "kubefwd": self._kubefwd.authorised, **who}
+        authorised = {"kubefwd": self._kubefwd.authorised, "hostnames": self._file.suffixes}
+        return {"version": version, **authorised, **who}
 
     def _hosts(self, entries: list[Any]) -> dict[str, Any]:
         wanted = [protocol.entry(item) for item in entries]

@@ -86,7 +86,8 @@ class Worker:
         self._paths, self._user, self._wake = paths, user, wake
         self.ledger = Ledger(paths.state, user.owner)
         life = self.ledger.live(paths.patience)
-        self._hosts, self._listeners = Hosts(paths.hosts, self.ledger), Listeners(self.ledger)
+        self._hosts = Hosts(paths.hosts, self.ledger, user.suffixes)
+        self._listeners = Listeners(self.ledger)
         self._kubefwd = Kubefwd(user, self._hosts)
         self.pair, self.guardian = guardian.fork(lambda: self.undo(self.ledger.mine), life)
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
