@@ -32,6 +32,7 @@ from kubefwd_operator.core.model import (
     CatalogSeen,
     Desired,
     EngineSeen,
+    PoliciesSeen,
     Problem,
 )
 from kubefwd_operator.core.reason import Reason
@@ -122,8 +123,9 @@ class Loop:
             first = self._memory is None
             remembered = self._remembered(objects)
             clicked = clicks.read(facts.buttons, remembered, first_pass=first)
-            acted = self._act(clicked, facts)
-            decision = desire(facts, self._settings, acted.memory)
+            policies = self._parts.seen()[0].policies
+            acted = self._act(clicked, facts, policies)
+            decision = desire(facts, self._settings, acted.memory, policies)
             repairs = self._repairs + acted.repairs
             desired = replace(decision.desired, repairs=repairs)
             self._decision = replace(decision, desired=desired)
@@ -134,11 +136,13 @@ class Loop:
             log.log(logging.WARNING if answer.refused else logging.INFO, str(answer))
         return None
 
-    def _act(self, clicked: clicks.Clicked, facts: TiltFacts) -> effects.Effects:
+    def _act(
+        self, clicked: clicks.Clicked, facts: TiltFacts, policies: PoliciesSeen
+    ) -> effects.Effects:
         if not clicked.clicks:
             return effects.Effects(clicked.memory)
         untouched = replace(clicked.memory, added=(), stopped=())
-        brought = desire(facts, self._settings, untouched).desired.namespaces
+        brought = desire(facts, self._settings, untouched, policies).desired.namespaces
         names = frozenset(namespace.name for namespace in brought)
         return effects.act(clicked.clicks, clicked.memory, Brought(names, self._settings.exclude))
 
@@ -156,7 +160,7 @@ class Loop:
         problems = (*self._decision.problems, *_internal(failure))
         current = status.build(
             self._decision.desired,
-            Seen(catalog, authority, engine, problems),
+            Seen(catalog, authority, engine, problems, self._decision.policies),
             process=self._process,
             previous=self._status,
             now=self._now(),

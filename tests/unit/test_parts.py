@@ -103,7 +103,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 def test_the_authority_gets_instance_linger_and_the_developers_environment(world: World) -> None:
     told = {"instance": "tilt-1", "linger": 7, "environ": {"A": "b"}}
-    assert world.told == {**told, "kubefwd": PINNED, "ways": ()}
+    assert world.told == {**told, "kubefwd": PINNED, "hostnames": (), "ways": ()}
 
 
 def test_everybody_is_started_and_told_and_shown_in_order(world: World) -> None:

@@ -55,6 +55,9 @@ def show(found: Report, console: Console) -> None:
                 f"  namespace [yellow]{escape(namespace['name'])}[/] "
                 f"{escape(namespace['reason'])}: {escape(namespace['message'])}"
             )
+    for policy in document.get("policies", ()):
+        words = f"{policy['reason']}: {policy['message']}"
+        console.print(f"  [yellow]{escape(policy['object'])}[/] {escape(words)}")
     if answer := document.get("lastClick"):
         colour = "yellow" if answer["refused"] else "dim"
         words = f"{answer['button']}: {answer['sentence']}"

@@ -19,7 +19,7 @@ from kubefwd_operator.cluster.client import ClusterClient
 from kubefwd_operator.cluster.clocks import jumps
 from kubefwd_operator.cluster.session import Loader, Session
 from kubefwd_operator.core.errors import ClusterError
-from kubefwd_operator.core.model import CatalogSeen, Desired, Service
+from kubefwd_operator.core.model import UNREAD, CatalogSeen, Desired, Service
 
 log = logging.getLogger(__name__)
 
@@ -106,10 +106,12 @@ class Catalog:
             self._timer.cancel()
 
     def _replace_session(self, desired: Desired) -> None:
+        before = self.seen()
         self._drop_session()
         self._generation = desired.generation
         if desired.cluster is not None:
-            self._session = Session(desired.cluster, self._load, self._note)
+            policies = before.policies if before.cluster == desired.cluster else UNREAD
+            self._session = Session(desired.cluster, self._load, self._note, policies)
 
     def _drop_session(self) -> None:
         if self._session is not None:

@@ -73,6 +73,7 @@ def parse_service(raw: Json) -> ServiceRecord:
         headless=spec.get("clusterIP") == "None",
         external_name=str(spec.get("externalName") or "") if external else "",
         selector=MappingProxyType(dict(spec.get("selector") or {})),
+        labels=MappingProxyType(dict(meta.get("labels") or {})),
     )
     return ServiceRecord(service, bool(spec.get("publishNotReadyAddresses")))
 

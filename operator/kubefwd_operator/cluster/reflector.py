@@ -48,10 +48,12 @@ class Source(Protocol):
 
 
 class Reflector(Generic[T]):
-    """Keeps `items` (by object name) as the cluster has them; `changed` is called after a change.
+    """Keeps `items` as the cluster has them; `changed` is called after a change.
 
     `parse` boils a raw object down; None leaves it out. An update that boils down to the same
-    value is no change.
+    value is no change. The key of an item is its object's name, with `across` namespaces
+    `namespace/name`. `refused` are the seconds between attempts after an answer that somebody has
+    to change first.
     """
 
     def __init__(
@@ -61,12 +63,15 @@ class Reflector(Generic[T]):
         parse: Callable[[Json], T | None],
         changed: Callable[[], None],
         jitter: Callable[[], float] = lambda: random.uniform(0.75, 1.25),  # noqa: S311
+        *,
+        across: bool = False,
+        refused: tuple[float, ...] = REFUSED_DELAYS,
     ) -> None:
         self.items: dict[str, T] = {}
         self.synced = False
         self.error: ClusterError | None = None
         self._client, self._path, self._parse, self._changed = client, path, parse, changed
-        self._jitter = jitter
+        self._jitter, self._across, self._refused = jitter, across, refused
         self._failures = 0
         self._task: asyncio.Task[None] | None = None
 
@@ -104,7 +109,7 @@ class Reflector(Generic[T]):
         found = await self._client.get(self._path)
         fresh: dict[str, T] = {}
         for raw in found.get("items") or ():
-            self._keep(fresh, raw, self.items.get(raw["metadata"]["name"]))
+            self._keep(fresh, raw, self.items.get(self._key(raw)))
         different = fresh != self.items or not self.synced
         self.items, self.synced = fresh, True
         if different:
@@ -126,16 +131,21 @@ class Reflector(Generic[T]):
     def _apply(self, kind: str, raw: Json) -> None:
         if kind == "BOOKMARK":
             return
-        known = self.items.pop(raw["metadata"]["name"], None)
+        key = self._key(raw)
+        known = self.items.pop(key, None)
         if kind != "DELETED":
             self._keep(self.items, raw, known)
-        if self.items.get(raw["metadata"]["name"]) is not known:
+        if self.items.get(key) is not known:
             self._changed()
 
     def _keep(self, items: dict[str, T], raw: Json, known: T | None) -> None:
         fresh = self._parse(raw)
         if fresh is not None:
-            items[raw["metadata"]["name"]] = known if known == fresh else fresh
+            items[self._key(raw)] = known if known == fresh else fresh
+
+    def _key(self, raw: Json) -> str:
+        name = str(raw["metadata"]["name"])
+        return f"{raw['metadata'].get('namespace')}/{name}" if self._across else name
 
     def _well(self) -> None:
         self._failures = 0
@@ -146,7 +156,7 @@ class Reflector(Generic[T]):
     async def _failed(self, error: ClusterError) -> None:
         self._failures += 1
         unreachable = isinstance(error, ClusterUnreachable)
-        delays = UNREACHABLE_DELAYS if unreachable else REFUSED_DELAYS
+        delays = UNREACHABLE_DELAYS if unreachable else self._refused
         if not self.synced or self._failures > 1:
             different = str(error) != str(self.error)
             self.error = error

@@ -1,4 +1,4 @@
-"""The catalog of one cluster in one generation: kubeconfig, client, namespaces.
+"""The catalog of one cluster in one generation: kubeconfig, client, namespaces, policies.
 
 A Refresh or another cluster gets a new session, so nothing (credentials, back-offs, versions) can
 leak from one into the other. Until the kubeconfig can be used, reading it is tried again: Tilt may
@@ -14,9 +14,10 @@ from kubefwd_operator.cluster import credentials
 from kubefwd_operator.cluster.census import Census
 from kubefwd_operator.cluster.client import ClusterClient
 from kubefwd_operator.cluster.namespace import Namespace
+from kubefwd_operator.cluster.policies import Policies
 from kubefwd_operator.cluster.problems import InternalError, problem_of
 from kubefwd_operator.core.errors import ClusterError, CredentialsError
-from kubefwd_operator.core.model import CatalogSeen, ClusterRef, NamespaceSeen
+from kubefwd_operator.core.model import UNREAD, CatalogSeen, ClusterRef, NamespaceSeen, PoliciesSeen
 
 log = logging.getLogger(__name__)
 
@@ -27,9 +28,18 @@ Loader = Callable[[ClusterRef], credentials.Access]
 
 
 class Session:
-    """Opens itself when made (inside the loop); `changed` is called after a change."""
+    """Opens itself when made (inside the loop); `changed` is called after a change.
 
-    def __init__(self, ref: ClusterRef, load: Loader, changed: Callable[[], None]) -> None:
+    `policies` are those that the session before knew of the same cluster.
+    """
+
+    def __init__(
+        self,
+        ref: ClusterRef,
+        load: Loader,
+        changed: Callable[[], None],
+        policies: PoliciesSeen = UNREAD,
+    ) -> None:
         self.ref = ref
         self.client: ClusterClient | None = None
         self.access: credentials.Access | None = None
@@ -39,6 +49,8 @@ class Session:
         self._wanted: tuple[str, ...] = ()
         self._census: Census | None = None
         self._namespaces: dict[str, Namespace] = {}
+        self._known_policies = policies
+        self._policies: Policies | None = None
         self._leaving: set[asyncio.Task[None]] = set()
         self._opening = asyncio.create_task(self._open(), name=f"cluster {ref.key}")
 
@@ -47,6 +59,10 @@ class Session:
         self._wanted = names
         if self.client is None:
             return
+        if self._policies is None:
+            self._policies = Policies(self.client, self._changed, self._known_policies)
+            self._policies.start()
+        self._policies.want(names)
         for name in [name for name in self._namespaces if name not in names]:
             self._leave(self._namespaces.pop(name))
         for name in names:
@@ -58,8 +74,9 @@ class Session:
         """List everything anew, over new connections."""
         if self.client is not None:
             self.client.renew()
-        for namespace in self._namespaces.values():
-            namespace.relist()
+        for part in (*self._namespaces.values(), self._policies):
+            if part is not None:
+                part.relist()
 
     def seen(self) -> CatalogSeen:
         """Give what is known now, wanted namespaces in order."""
@@ -71,7 +88,8 @@ class Session:
         error = self._error or next((error for error in errors if error), self._dial_error)
         problem = problem_of(error) if error else None
         available = self._census.names if self._census else ()
-        return CatalogSeen(self.ref, MappingProxyType(found), problem, available)
+        policies = self._policies.seen() if self._policies else self._known_policies
+        return CatalogSeen(self.ref, MappingProxyType(found), problem, available, policies)
 
     async def close(self) -> None:
         """End everything; never raises."""
@@ -82,6 +100,8 @@ class Session:
         self._namespaces.clear()
         if self._census is not None:
             await self._census.close()
+        if self._policies is not None:
+            await self._policies.close()
         if self._leaving:
             await asyncio.wait(self._leaving)
         if self.client is not None:

@@ -36,6 +36,7 @@ def lines(previous: Status | None, current: Status) -> tuple[str, ...]:
         *_overall(previous, current),
         *_problems(previous, current),
         *_namespaces(previous, current),
+        *_policies(previous, current),
         *_services(previous, current),
         *_repaired(previous, current),
         *_settled(previous, current),
@@ -72,6 +73,13 @@ def _problems(previous: Status | None, current: Status) -> Iterator[str]:
             yield f"{problem.reason}: {problem.message}"
     for reason in sorted(before - after):
         yield f"{reason}: over"
+
+
+def _policies(previous: Status | None, current: Status) -> Iterator[str]:
+    before = frozenset(previous.policies if previous else ())
+    for fault in current.policies:
+        if fault not in before:
+            yield f"{fault.subject}  {fault.problem.reason}: {fault.problem.message}"
 
 
 def _namespaces(previous: Status | None, current: Status) -> Iterator[str]:

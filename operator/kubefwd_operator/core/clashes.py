@@ -63,6 +63,15 @@ def uninvited(name: str, entry: HostsEntry) -> Problem:
     )
 
 
+def no_hostname(name: str, by: str, why: str) -> Problem:
+    """Leave out a hostname of a policy; `why` is root's sentence."""
+    message = (
+        f"The hostname '{name}' of {by} is not published. {why} If you trust it, list its domain "
+        "in the argument `allow_hostnames`."
+    )
+    return Problem(Reason.NAME_REFUSED, message)
+
+
 def machines(name: str, service: str, why: str) -> Problem:
     """Leave it to the machine, whose own name root alone knows; `why` is root's sentence."""
     clash = Clash(

@@ -39,6 +39,8 @@ INFORMATIONAL = frozenset(
         Reason.NAME_ELSEWHERE,
         Reason.NAME_REFUSED,
         Reason.SHADOWS_PUBLIC_NAME,
+        Reason.SKIPPED,
+        Reason.POLICY_UNSUPPORTED,
     }
 )
 """Reasons in a service's row that are no fault of the forwarding."""
@@ -104,12 +106,16 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the parts show now, and what is wrong beside them (Tilt's facts, the loop)."""
+    """What the parts show now, and what is wrong beside them (Tilt's facts, the loop).
+
+    `policies` is what is to be said of policies and of the argument `skip`, by object.
+    """
 
     catalog: CatalogSeen
     authority: AuthoritySeen
     engine: EngineSeen
     problems: tuple[Problem, ...] = ()
+    policies: tuple[Fault, ...] = ()
 
 
 _AUTHORITY = {

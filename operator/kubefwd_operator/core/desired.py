@@ -1,8 +1,9 @@
 """Desired: which namespaces of which cluster are to be forwarded, and in which order.
 
 The order decides who gets bare names: the argument `namespaces` first, then what Tilt has deployed
-in order of first deployment, then what was added with the button; never what is in `exclude`, nor
-what was stopped with the button.
+in order of first deployment, then what was added with the button, then what a policy of the cluster
+brings in; never what is in `exclude`, nor what was stopped with the button. What else policies do
+is in `invited.py`.
 
 What Tilt has deployed is told by two kinds of objects, and one of them says too much:
 
@@ -26,8 +27,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from kubefwd_operator.core.facts import Applied, Discovery, TiltFacts
+from kubefwd_operator.core.invited import follows, invited, rules, told
 from kubefwd_operator.core.memory import Memory, prune
-from kubefwd_operator.core.model import Desired, DesiredNamespace, Problem, Source
+from kubefwd_operator.core.model import (
+    NO_POLICIES,
+    Desired,
+    DesiredNamespace,
+    Fault,
+    PoliciesSeen,
+    Problem,
+    Source,
+)
 from kubefwd_operator.core.names import is_label
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.core.settings import Settings
@@ -38,14 +48,17 @@ _PHANTOM = "default"
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is wanted, what to remember, and what is wrong with Tilt's facts."""
+    """What is wanted, what to remember, and what is wrong with Tilt's facts, or with policies."""
 
     desired: Desired
     memory: Memory
     problems: tuple[Problem, ...] = ()
+    policies: tuple[Fault, ...] = ()
 
 
-def desire(facts: TiltFacts, settings: Settings, memory: Memory) -> Decision:
+def desire(
+    facts: TiltFacts, settings: Settings, memory: Memory, policies: PoliciesSeen = NO_POLICIES
+) -> Decision:
     """Decide. Deciding again on the same facts with the returned Memory changes nothing."""
     results = _results(facts.applies, memory.results)
     deployed = dict.fromkeys(_in_order(_sightings(facts, results)))
@@ -55,19 +68,30 @@ def desire(facts: TiltFacts, settings: Settings, memory: Memory) -> Decision:
             Source.ARGUMENT: settings.namespaces,
             Source.TILT: [name for name in order if name in deployed],
             Source.BUTTON: memory.added,
+            Source.POLICY: invited(policies),
         }
     )
+    own = frozenset({*settings.namespaces, *memory.added})
     kept_out = settings.exclude | set(memory.stopped)
+    kept = tuple(
+        each
+        for each in namespaces
+        if each.name not in kept_out and follows(each.name, own, policies)
+    )
     return Decision(
         desired=Desired(
             cluster=facts.cluster,
-            namespaces=tuple(n for n in namespaces if n.name not in kept_out),
+            namespaces=kept,
             bare_names=settings.bare_names,
             generation=memory.generation,
             paused=memory.paused,
+            rules=rules(kept, settings, policies),
+            allow_hostnames=settings.allow_hostnames,
+            decided=policies.known,
         ),
         memory=replace(memory, order=prune(order, frozenset(deployed)), results=results),
         problems=tuple(_cluster_problems(facts)),
+        policies=told(namespaces, settings, own, policies),
     )
 
 

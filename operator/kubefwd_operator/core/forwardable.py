@@ -1,27 +1,65 @@
 """Which services are to be forwarded, and which cannot be, whatever the engine. Pure."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from kubefwd_operator.core.model import CatalogSeen, Desired, Problem, Service
+from kubefwd_operator.core.model import CatalogSeen, Desired, Problem, Service, ServicePort
 from kubefwd_operator.core.reason import Reason
 
 
 def wanted(desired: Desired, catalog: CatalogSeen) -> Iterator[Service]:
-    """Yield the services of the desired namespaces, in their order.
+    """Yield the services of the desired namespaces, in their order, each as the rules have it.
 
     Those of another cluster's catalog do not count, and the API server's own service is left out.
     """
-    if desired.cluster is None or catalog.cluster != desired.cluster:
+    if desired.cluster is None or catalog.cluster != desired.cluster or not desired.decided:
         return
     for namespace in desired.namespaces:
         seen = catalog.namespaces.get(namespace.name)
         for service in seen.services if seen else ():
             if (service.namespace, service.name) != ("default", "kubernetes"):
-                yield service
+                yield ruled(service, desired)
+
+
+def ruled(service: Service, desired: Desired) -> Service:
+    """Put in what the rules say of a service."""
+    rules = desired.rules_of(service.namespace)
+    if why := rules.skipped_by(service.name, service.labels):
+        return replace(service, withheld=Problem(Reason.SKIPPED, f"It is not forwarded: {why}."))
+    ports = rules.of(service.name).ports
+    return replace(service, local_ports=ports) if ports else service
+
+
+def listening(service: Service) -> dict[int, ServicePort]:
+    """Return the ports that listen here, by the number that they listen on.
+
+    A port that is to listen where another one of the service does stays on its own number.
+    """
+    own = {port.port: port for port in service.ports if port.protocol == "TCP"}
+    moved = {port: local for port, local in service.local_ports if port in own}
+    kept = own.keys() - moved.keys()
+    moved = {port: port if local in kept else local for port, local in moved.items()}
+    return {moved.get(number, number): port for number, port in own.items()}
+
+
+def unmoved(service: Service) -> Problem | None:
+    """Say which ports cannot listen on the number that a policy gives them."""
+    listens = {port.port: number for number, port in listening(service).items()}
+    wrong = [pair for pair in service.local_ports if listens.get(pair[0]) != pair[1]]
+    if not wrong:
+        return None
+    pairs = ", ".join(f"{port} on {local}" for port, local in wrong)
+    return Problem(
+        Reason.POLICY_UNSUPPORTED,
+        f"A policy wants {pairs}, but there is no such TCP port, or another one of this service "
+        "listens there: correct the policy's `ports`.",
+    )
 
 
 def refusal(service: Service) -> Problem | None:
-    """Say why a service cannot be forwarded at all."""
+    """Say why a service cannot be forwarded at all, or is not to be."""
+    if service.withheld:
+        return service.withheld
     if service.external_name:
         return Problem(
             Reason.NOT_FORWARDABLE,

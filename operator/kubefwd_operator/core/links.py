@@ -5,9 +5,10 @@ its number. A wrong guess costs a link that does not open, so databases and the 
 being unknown, and gRPC and HTTP/2 without TLS, which no browser speaks, by name.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from kubefwd_operator.core.forwardable import listening
 from kubefwd_operator.core.model import Service, ServicePort, ServiceSeen
 from kubefwd_operator.core.names import HostsEntry, spell
 from kubefwd_operator.core.reason import Reason
@@ -76,8 +77,7 @@ def links(seen: ServiceSeen, service: Service | None) -> tuple[Link, ...]:
 
 
 def _links(seen: ServiceSeen, service: Service | None, host: str) -> Iterator[Link]:
-    ports: Iterable[ServicePort] = service.ports if service else map(ServicePort, seen.ports)
-    known = {port.port: port for port in ports if port.protocol == "TCP"}
+    known = listening(service) if service else {n: ServicePort(n) for n in seen.ports}
     for number in sorted(set(seen.ports) & set(known)):
         if scheme := _scheme(known[number]):
             suffix = "" if number == _DEFAULT_PORTS[scheme] else f":{number}"

@@ -102,7 +102,10 @@ class Desired:
 
     `generation` grows with every Refresh: a part that sees it grow starts anew. While `paused`
     nothing is forwarded, and the helper stays. `repairs` grows with every Repair hosts: the names
-    are written anew, even if nothing has changed.
+    are written anew, even if nothing has changed. `rules` are those of single namespaces,
+    `allow_hostnames` the domains that their hostnames may end in, besides those that are free.
+    While not `decided` it is not known yet what the cluster's policies say, and nothing is
+    forwarded.
     """
 
     cluster: ClusterRef | None = None
@@ -111,6 +114,13 @@ class Desired:
     generation: int = 0
     paused: bool = False
     repairs: int = 0
+    rules: Mapping[str, Rules] = field(default_factory=lambda: MappingProxyType({}))
+    allow_hostnames: tuple[str, ...] = ()
+    decided: bool = True
+
+    def rules_of(self, namespace: str) -> Rules:
+        """Give the rules of a namespace; some that change nothing where there are none."""
+        return self.rules.get(namespace, NO_RULES)
 
 
 # --- what the cluster's ForwardPolicy objects say ----------------------------------------------
@@ -126,10 +136,7 @@ class Forward(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NamespacePolicy:
-    """What all policies of a namespace come to. `by` names the one that says `forward`.
-
-    `created` is when that one was made (RFC 3339); `faults` are told of policies that do not count.
-    """
+    """What all policies of a namespace come to; `by` and `created` are of who says `forward`."""
 
     forward: Forward = Forward.WHEN_DEPLOYED
     by: str = ""
@@ -140,22 +147,17 @@ class NamespacePolicy:
 
 @dataclass(frozen=True, slots=True)
 class PoliciesSeen:
-    """The cluster's policies, by namespace.
-
-    `known` is False until the cluster has answered for the first time, be it that there are none or
-    that they may not be read; `problem` then says so.
-    """
+    """The cluster's policies, by namespace; `known` once it has answered, be it with a no."""
 
     known: bool = False
     namespaces: Mapping[str, NamespacePolicy] = field(default_factory=lambda: MappingProxyType({}))
-    problem: Problem | None = None
 
     def of(self, namespace: str) -> NamespacePolicy:
         """Give what holds for a namespace; nothing special where there is no policy."""
         return self.namespaces.get(namespace) or NamespacePolicy()
 
 
-NO_POLICIES = PoliciesSeen(known=True)
+UNREAD, NO_POLICIES = PoliciesSeen(), PoliciesSeen(known=True)
 
 
 # --- what the cluster holds (catalog) --------------------------------------------------------
@@ -189,7 +191,11 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A Service and the endpoints behind it."""
+    """A Service and the endpoints behind it.
+
+    What the rules say of it is put in by `forwardable.wanted`: why it is not to be forwarded, and
+    which ports, (port, port that listens), listen on another number.
+    """
 
     namespace: str
     name: str
@@ -198,6 +204,9 @@ class Service:
     headless: bool = False
     external_name: str = ""
     selector: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    withheld: Problem | None = None
+    local_ports: tuple[tuple[int, int], ...] = ()
 
     @property
     def key(self) -> str:
@@ -225,6 +234,7 @@ class CatalogSeen:
     namespaces: Mapping[str, NamespaceSeen] = field(default_factory=lambda: MappingProxyType({}))
     problem: Problem | None = None
     available: tuple[str, ...] = ()
+    policies: PoliciesSeen = UNREAD
 
 
 # --- what the engine has made of it ----------------------------------------------------------

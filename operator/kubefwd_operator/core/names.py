@@ -7,7 +7,9 @@ the two switches of an entry, `bare` and `short`:
 - the long forms (`S.N.svc`, `S.N.svc.cluster.local`) are always there and belong to one service;
 - the short form `S.N` is left out when root refuses it, or when N is a public top-level domain and
   a policy, not the developer himself, brought the namespace in;
-- the bare form `S` goes to the first namespace in order that has such a service.
+- the bare form `S` goes to the first namespace in order that has such a service, and to none that
+  only a policy brought in: it might be what a company calls its own servers;
+- hostnames of policies come last, if they end where they may, and the first service has one.
 
 Pods of headless services have the same forms with `P.` in front. Two services can come to one name
 (pod `web-0` of `db` has the bare name `web-0.db`, service `web-0` of namespace `db` the short one):
@@ -22,7 +24,13 @@ from kubefwd_operator.core import clashes
 from kubefwd_operator.core.model import Desired, Problem, Source
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.core.tlds import TLDS
-from kubefwd_operator.root.helper.names import HostsEntry, is_hostname, is_label, refused, spell
+from kubefwd_operator.root.helper.names import (
+    HostsEntry,
+    is_hostname,
+    is_label,
+    refused,
+    spell,
+)
 
 __all__ = [
     "HostsEntry",
@@ -41,7 +49,10 @@ MAX_ENTRIES = 4096
 MAX_BYTES = 900_000
 """What entries may weigh on the wire, so that a request stays below its limit of 1 MiB."""
 
-_FRAME_BYTES = 110
+MAX_HOSTNAMES = 1000
+"""Of all services, so that no policy can fill the hosts file."""
+
+_FRAME_BYTES = 130
 """What the JSON around an entry's values takes, generously."""
 
 ServiceKey = tuple[str, str]
@@ -124,7 +135,7 @@ class _Desk:
     """Hands out names: whoever asks first owns one. What a service does not get is reported."""
 
     def __init__(self, desired: Desired) -> None:
-        self.bare_names = desired.bare_names
+        self.desired = desired
         self.sources = {namespace.name: namespace.source for namespace in desired.namespaces}
         self.owners: dict[str, HostsEntry] = {}
         self.problems: dict[ServiceKey, list[Problem]] = {}
@@ -139,15 +150,34 @@ class _Desk:
                 self.owners.setdefault(name, _owner(unit.entry))
         ranked = sorted(units, key=lambda unit: bool(unit.entry.pod))
         ranked = [self._grant(unit, unit.entry._replace(short=True)) for unit in ranked]
-        if self.bare_names:
-            ranked = [self._grant(unit, unit.entry._replace(bare=True)) for unit in ranked]
-        return ranked
+        if self.desired.bare_names:
+            ranked = [
+                self._grant(unit, unit.entry._replace(bare=True))
+                if self._is_invited(unit.entry)
+                else unit
+                for unit in ranked
+            ]
+        return [self._christen(unit) for unit in ranked]
 
     def report(self, key: ServiceKey, problem: Problem) -> None:
         """Note a problem of this service, once."""
         noted = self.problems.setdefault(key, [])
         if problem not in noted:
             noted.append(problem)
+
+    def _christen(self, unit: _Unit) -> _Unit:
+        """Grant a service the hostnames of its rule."""
+        entry = unit.entry
+        rule = self.desired.rules_of(entry.namespace).of(entry.service)
+        granted: list[str] = []
+        for name in () if entry.pod else rule.hostnames:
+            if why := refused(name, suffixes=self.desired.allow_hostnames):
+                self.report(unit.key, clashes.no_hostname(name, rule.by, why))
+            elif (owner := self.owners.setdefault(name, _owner(entry))) != _owner(entry):
+                self.report(unit.key, clashes.elsewhere(name, owner, entry))
+            elif name not in spell(entry):
+                granted.append(name)
+        return replace(unit, entry=entry._replace(hostnames=tuple(granted)))
 
     def _grant(self, unit: _Unit, wanted: HostsEntry) -> _Unit:
         (name,) = set(spell(wanted)) - set(spell(unit.entry))
@@ -156,12 +186,16 @@ class _Desk:
             self.report(unit.key, problem)
         return replace(unit, entry=wanted) if granted else unit
 
+    def _is_invited(self, entry: HostsEntry) -> bool:
+        """Whether the developer asked for the namespace, be it by deploying to it."""
+        return self.sources[entry.namespace] is not Source.POLICY
+
     def _judge(self, name: str, entry: HostsEntry) -> tuple[Problem | None, bool]:
         """Say what is wrong with giving this name to this entry, and whether it gets it."""
         if why := refused(name):
             return clashes.refused(name, entry, why), False
-        public, invited = _is_public(name), self.sources[entry.namespace] is not Source.POLICY
-        if public and not invited:
+        public = _is_public(name)
+        if public and not self._is_invited(entry):
             return clashes.uninvited(name, entry), False
         owner = self.owners.setdefault(name, _owner(entry))
         if owner != _owner(entry):
@@ -180,7 +214,8 @@ def _is_public(name: str) -> bool:
 
 _LIMIT = Problem(
     Reason.LIMIT_REACHED,
-    f"Not all names are published: the helper takes at most {MAX_ENTRIES} hosts entries. "
+    f"Not all names are published: the helper takes at most {MAX_ENTRIES} hosts entries, and "
+    f"{MAX_HOSTNAMES} hostnames of policies count. "
     "Forward fewer namespaces: list those that you do not need in the argument `exclude`.",
 )
 
@@ -188,13 +223,26 @@ _LIMIT = Problem(
 def _within_limits(
     entries: list[HostsEntry],
 ) -> tuple[tuple[HostsEntry, ...], tuple[HostsEntry, ...]]:
-    """Split off the last entries, those that do not fit one `hosts` request."""
-    weight = 0
-    for count, entry in enumerate(entries):
-        weight += _FRAME_BYTES + len(entry.service) + len(entry.namespace) + len(entry.pod)
-        if count == MAX_ENTRIES or weight > MAX_BYTES:
-            return tuple(entries[:count]), tuple(entries[count:])
-    return tuple(entries), ()
+    """Split off the last entries, those that do not fit one `hosts` request.
+
+    Hostnames get what is left then, and are left out where they do not fit.
+    """
+    kept: list[HostsEntry] = []
+    room, named = MAX_BYTES, MAX_HOSTNAMES
+    for entry in entries[:MAX_ENTRIES]:
+        room -= _FRAME_BYTES + len(entry.service) + len(entry.namespace) + len(entry.pod)
+        if room < 0:
+            break
+        kept.append(entry._replace(hostnames=()))
+    dropped = entries[len(kept) :]
+    for place, entry in enumerate(entries[: len(kept)]):
+        room -= sum(len(name) + 4 for name in entry.hostnames)
+        named -= len(entry.hostnames)
+        if room >= 0 and named >= 0:
+            kept[place] = entry
+        elif entry.hostnames:
+            dropped.append(entry)
+    return tuple(kept), tuple(dropped)
 
 
 def _names(

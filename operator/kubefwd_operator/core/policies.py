@@ -183,6 +183,16 @@ def _once(where: str, names: Iterable[object]) -> None:
 # --- all of a namespace ----------------------------------------------------------------------
 
 
+SKIP = "the argument `skip`"
+"""Who says so, when the developer does."""
+
+
+def with_skips(rules: Rules, skips: Iterable[str]) -> Rules:
+    """Add the services of a namespace that the developer wants to be skipped; he wins."""
+    own = {name: ServiceRule(name, skip=True, by=SKIP) for name in skips}
+    return replace(rules, services=MappingProxyType({**rules.services, **own})) if own else rules
+
+
 def merge(policies: Iterable[Policy]) -> Mapping[str, NamespacePolicy]:
     """Put the policies of each namespace together."""
     found: dict[str, list[Policy]] = {}

@@ -52,6 +52,10 @@ class Reason(StrEnum):
     SKIPPED = "Skipped"
     POLICY_INVALID = "PolicyInvalid"
     POLICY_CONFLICT = "PolicyConflict"
+    POLICY_OVERRULED = "PolicyOverruled"
+    POLICY_FOLLOWED = "PolicyFollowed"
+    POLICY_UNSUPPORTED = "PolicyUnsupported"
+    SKIP_UNMATCHED = "SkipUnmatched"
 
     # the machine
     HOSTS_NOT_WRITABLE = "HostsNotWritable"

@@ -9,11 +9,13 @@ machines `status.json`, whose keys are a promise:
     services [{namespace, service, names, address, ports, state, reason, message, url,
         refused}],
     conflicts [{kind, over, has, without, remedy}],
+    policies [{object, reason, message}],
     lastClick {button, sentence, refused} or null,
     pid, instance, version
 
 `over` holds the names, or the one `address:port`, that two want; `kind` is who else wants it
-(ClashKind in `model.py`), `has` and `without` are for people.
+(ClashKind in `model.py`), `has` and `without` are for people. `policies` tells what is to be said
+of ForwardPolicy objects and of the argument `skip`; `object` names which one.
 
 Tilt takes at most 20 MB and sends the object to everybody who watches, so tables end after
 MAX_ROWS, and names in `status.json` after MAX_NAMES of a service (headless ones have many).
@@ -27,6 +29,7 @@ from typing import Any
 from kubefwd_operator.core.conditions import Condition
 from kubefwd_operator.core.conflicts import Conflict
 from kubefwd_operator.core.memory import Answer
+from kubefwd_operator.core.model import Fault
 from kubefwd_operator.core.status import NamespaceStatus, ServiceStatus, Status, count
 
 CONFIG_MAP, JSON_KEY = "kubefwd:status", "status.json"
@@ -56,6 +59,7 @@ def encode(status: Status) -> dict[str, str]:
         "namespaces": _namespaces_table(status.namespaces),
         "services": services_table(status.services),
         **({"conflicts": conflicts_table(status.conflicts)} if status.conflicts else {}),
+        **({"policies": policies_table(status.policies)} if status.policies else {}),
         "lastClick": str(status.answer or ""),
         JSON_KEY: json.dumps(document(status), separators=(",", ":"), ensure_ascii=False),
     }
@@ -75,6 +79,7 @@ def document(status: Status) -> dict[str, Any]:
         "namespaces": [_namespace(namespace) for namespace in status.namespaces],
         "services": [_service(service) for service in status.services[:MAX_SERVICES]],
         "conflicts": [_conflict(conflict) for conflict in status.conflicts[:MAX_ROWS]],
+        "policies": [_policy(fault) for fault in status.policies[:MAX_ROWS]],
         "lastClick": _answer(status.answer),
         "pid": status.process.pid,
         "instance": status.process.instance,
@@ -104,6 +109,15 @@ def conflicts_table(conflicts: Sequence[Conflict]) -> str:
         for conflict in conflicts[:MAX_ROWS]
     ]
     return table([heading.upper() for heading in CONFLICTS], rows, len(conflicts))
+
+
+def policies_table(policies: Sequence[Fault]) -> str:
+    """Write one line per thing to be said of a policy; only while there is any."""
+    rows = [
+        (fault.subject, str(fault.problem.reason), fault.problem.message)
+        for fault in policies[:MAX_ROWS]
+    ]
+    return table(("OBJECT", "REASON", "MESSAGE"), rows, len(policies))
 
 
 def few(names: Sequence[str]) -> str:
@@ -194,3 +208,8 @@ def _conflict(conflict: Conflict) -> dict[str, Any]:
         "without": conflict.without,
         "remedy": conflict.remedy,
     }
+
+
+def _policy(fault: Fault) -> dict[str, Any]:
+    reason, message = str(fault.problem.reason), fault.problem.message
+    return {"object": fault.subject, "reason": reason, "message": message}

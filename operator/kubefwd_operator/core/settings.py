@@ -60,14 +60,15 @@ class RootChoice(StrEnum):
 class Settings:
     """What the developer asked for.
 
-    `kubefwd` is the path of the program, empty for the one on PATH; `linger` is in seconds;
-    `allow_other_users` lets everybody on the machine connect; `allow_hostnames` are the domains
-    that hostnames of policies may end in, besides .test and .localhost; `instance` tells two Tilts
-    apart.
+    `skip` are services, (namespace, service), that are not forwarded; `kubefwd` is the path of the
+    program, empty for the one on PATH; `linger` is in seconds; `allow_other_users` lets everybody
+    on the machine connect; `allow_hostnames` are the domains that hostnames of policies may end
+    in, besides .test and .localhost; `instance` tells two Tilts apart.
     """
 
     namespaces: tuple[str, ...] = ()
     exclude: frozenset[str] = frozenset()
+    skip: tuple[tuple[str, str], ...] = ()
     engine: EngineChoice = EngineChoice.AUTO
     kubefwd: str = ""
     root: RootChoice = RootChoice.AUTO
@@ -83,6 +84,7 @@ _DEFAULT = Settings()
 ARGUMENTS = (
     "namespaces",
     "exclude",
+    "skip",
     "engine",
     "kubefwd",
     "root",
@@ -105,6 +107,7 @@ def parse(raw: Mapping[str, str]) -> Settings:
     settings = Settings(
         namespaces=reader.namespaces("namespaces"),
         exclude=frozenset(reader.namespaces("exclude")),
+        skip=reader.services("skip"),
         engine=reader.read("engine", _engine, _DEFAULT.engine),
         kubefwd=reader.read("kubefwd", _absolute, _DEFAULT.kubefwd),
         root=reader.read("root", _root, _DEFAULT.root),
@@ -149,17 +152,28 @@ class _Reader:
             )
         return names
 
+    def services(self, key: str) -> tuple[tuple[str, str], ...]:
+        """Split a list of services, `namespace/service`, and check each."""
+        names = self._list(key, _is_service, _NO_SERVICE)
+        return tuple((one, two) for one, _, two in (name.partition("/") for name in names))
+
     def _list(self, key: str, good: Callable[[str], bool], otherwise: str) -> tuple[str, ...]:
         names = tuple(name for name in re.split(r"[\s,]+", self.raw.get(key, "")) if name)
         self.errors += [f"{key}: {sentence}" for sentence in _wrong(names, good, otherwise)]
         return names
 
 
+_NO_SERVICE = "'{}' is not a service: use its namespace and its name, such as 'billing/ledger'"
 _NO_SUFFIX = "'{}' is not a domain of two labels or more: use one such as 'dev.example.com'"
 
 
 def _is_suffix(text: str) -> bool:
     return is_hostname(text) and text.count(".") < 10
+
+
+def _is_service(text: str) -> bool:
+    namespace, _, service = text.partition("/")
+    return is_label(namespace) and is_label(service)
 
 
 def _wrong(names: tuple[str, ...], good: Callable[[str], bool], otherwise: str) -> Iterable[str]:

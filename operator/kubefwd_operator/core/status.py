@@ -17,6 +17,8 @@ from enum import StrEnum
 from kubefwd_operator.core import conditions as judge
 from kubefwd_operator.core.conditions import Condition, Seen, Truth
 from kubefwd_operator.core.conflicts import Conflict, conflicts
+from kubefwd_operator.core.forwardable import ruled
+from kubefwd_operator.core.invited import unmatched
 from kubefwd_operator.core.links import Link, links
 from kubefwd_operator.core.memory import Answer
 from kubefwd_operator.core.model import (
@@ -25,6 +27,7 @@ from kubefwd_operator.core.model import (
     CatalogSeen,
     Desired,
     DesiredNamespace,
+    Fault,
     NamespaceSeen,
     Problem,
     Repaired,
@@ -68,6 +71,7 @@ class State(StrEnum):
 
 
 _PRIORITY = list(State)
+_SETTLED = (State.DEGRADED, State.READY)  # what is deployed is forwarded, or cannot be
 
 _NEVER_SHOWN = {("default", "kubernetes")}
 
@@ -150,6 +154,7 @@ class Status:
     process: Process = Process()
     engine_why: str = ""
     conflicts: tuple[Conflict, ...] = ()
+    policies: tuple[Fault, ...] = ()
     starting: tuple[str, ...] = ()
     answer: Answer | None = None
     repaired: Repaired = NOT_REPAIRED
@@ -200,6 +205,7 @@ def build(
         process=process,
         engine_why=seen.engine.why,
         conflicts=conflicts(seen.engine.services),
+        policies=(*seen.policies, *unmatched(desired, seen.catalog, settled=state in _SETTLED)),
         starting=starting,
         answer=answer,
         repaired=_repaired(seen.engine.repaired, previous),
@@ -315,7 +321,7 @@ def _services(desired: Desired, seen: Seen) -> Iterator[ServiceStatus]:
     """In the order of namespaces; those of namespaces that are on their way out come last."""
     order = {namespace.name: place for place, namespace in enumerate(desired.namespaces)}
     known = {
-        (service.namespace, service.name): service
+        (service.namespace, service.name): ruled(service, desired)
         for namespace in seen.catalog.namespaces.values()
         for service in namespace.services
     }

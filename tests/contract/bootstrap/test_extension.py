@@ -104,6 +104,8 @@ class TestArguments:
             pytest.param(["--namespaces=b, a"], "NAMESPACES", "b,a", id="commas"),
             pytest.param(["--namespaces=" + "a" * 63], "NAMESPACES", "a" * 63, id="longest name"),
             pytest.param(["--exclude=kube-system"], "EXCLUDE", "kube-system", id="exclude"),
+            pytest.param([], "SKIP", "", id="nothing skipped"),
+            pytest.param(["--skip=a/b, c/d", "--skip=a/c"], "SKIP", "a/b,c/d,a/c", id="skip"),
             pytest.param(["--engine=native"], "ENGINE", "native", id="native"),
             *(
                 pytest.param([f"--root={way}"], "ROOT", way.value, id=f"root {way}")
@@ -147,6 +149,10 @@ class TestArguments:
         (["--linger=-1"], "linger", "'-1' is not a whole number of seconds"),
         (["--linger=soon"], "linger", "'soon' is not a whole number of seconds"),
         (["--bare_names=maybe"], "bare_names", "'maybe' is neither true nor false"),
+        (["--skip=web"], "skip", "'web' is not a service"),
+        (["--skip=a/b/c"], "skip", "'a/b/c' is not a service"),
+        (["--skip=a/B"], "skip", "'a/B' is not a service"),
+        (["--skip=a/b,a/b"], "skip", "'a/b' is listed more than once"),
         (["--allow_hostnames=com"], "allow_hostnames", "'com' is not a domain of two labels"),
         (["--allow_hostnames=A.b"], "allow_hostnames", "'A.b' is not a domain of two labels"),
         (["--allow_hostnames=a..b"], "allow_hostnames", "'a..b' is not a domain of two labels"),

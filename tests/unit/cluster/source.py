@@ -33,7 +33,7 @@ class Source:
         await asyncio.sleep(0)
         if path in self.errors:
             raise self.errors[path]
-        if path.count("/") == 4:  # /api/v1/namespaces/NS
+        if path.startswith("/api/v1/namespaces/") and path.count("/") == 4:
             raise NotFound("no such namespace")
         items = list(self.objects.get(path, {}).values())
         return {"metadata": {"resourceVersion": str(self.version)}, "items": items}

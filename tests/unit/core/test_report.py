@@ -108,6 +108,7 @@ def test_the_document_for_machines() -> None:
         "namespaces",
         "services",
         "conflicts",
+        "policies",
         "lastClick",
         "pid",
         "instance",

@@ -44,6 +44,7 @@ from kubefwd_operator.core.settings import ARGUMENTS, EngineChoice, RootChoice, 
             {"allow_other_users": "True"}, Settings(allow_other_users=True), id="other users"
         ),
         pytest.param({"allow_other_users": "no"}, Settings(), id="no other users"),
+        pytest.param({"skip": "a/b c/d"}, Settings(skip=(("a", "b"), ("c", "d"))), id="skip"),
         pytest.param(
             {"allow_hostnames": "dev.example.com, a.b"},
             Settings(allow_hostnames=("dev.example.com", "a.b")),
@@ -103,6 +104,9 @@ def test_good_arguments_become_settings(raw: dict[str, str], expected: Settings)
             "use 'true' or 'false'",
             id="other users by name",
         ),
+        pytest.param({"skip": "web"}, "skip: 'web' is not a service", "such as", id="no namespace"),
+        pytest.param({"skip": "a/b/c"}, "'a/b/c' is not a service", "such as", id="three parts"),
+        pytest.param({"skip": "a/b a/b"}, "'a/b' is listed 2", "once", id="skipped twice"),
         pytest.param(
             {"allow_hostnames": "com"},
             "allow_hostnames: 'com' is not a domain of two labels or more",

@@ -18,6 +18,18 @@ NO_ENDPOINTS = Problem(
     Reason.NO_ENDPOINTS, "None of its pods is ready: connections are refused until one is."
 )
 
+UNMOVED = Problem(
+    Reason.POLICY_UNSUPPORTED,
+    "A policy gives its ports other numbers, which kubefwd cannot: use the service's own ports, or "
+    "engine 'native'.",
+)
+
+UNNAMED = Problem(
+    Reason.POLICY_UNSUPPORTED,
+    "kubefwd forwards whole namespaces, so it opens this service all the same, under no name: with "
+    "engine 'native' it stays closed.",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -43,9 +55,10 @@ def services(
 def _service(service: Service, standing: Standing | None, waiting: Problem | None) -> ServiceSeen:
     key = (service.namespace, service.name)
     if why := refusal(service):
-        return ServiceSeen(*key, ServiceState.NOT_FORWARDED, problems=(why,))
-    note = left_out(service)
-    notes = (note,) if note else ()
+        more = (UNNAMED,) if service.withheld else ()
+        return ServiceSeen(*key, ServiceState.NOT_FORWARDED, problems=(why, *more))
+    found = (left_out(service), UNMOVED if service.local_ports else None)
+    notes = tuple(note for note in found if note)
     if standing is None:
         problems = ((waiting,) if waiting else ()) + notes
         return ServiceSeen(*key, ServiceState.WAITING, problems=problems)

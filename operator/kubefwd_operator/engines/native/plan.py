@@ -8,7 +8,7 @@ written, and stopped after their names are gone.
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from kubefwd_operator.core.forwardable import left_out, refusal, wanted
+from kubefwd_operator.core.forwardable import left_out, listening, refusal, unmoved, wanted
 from kubefwd_operator.core.model import CatalogSeen, Desired, Endpoint, Problem, Service
 from kubefwd_operator.core.names import Placed
 from kubefwd_operator.core.reason import Reason
@@ -108,7 +108,7 @@ def _outlook(
     service: Service, addresses: Mapping[LeaseKey, str], own: Mapping[Place, Target]
 ) -> Outlook:
     address = addresses.get((service.namespace, service.name, ""), "")
-    notes = (left_out(service), None if address else NO_ADDRESS)
+    notes = (left_out(service), unmoved(service), None if address else NO_ADDRESS)
     return Outlook(service, address, tuple(own), tuple(note for note in notes if note))
 
 
@@ -138,7 +138,7 @@ def _at(address: str, ports: Mapping[int, str], target: Target) -> dict[Place, T
 
 
 def _service_ports(service: Service) -> dict[int, str]:
-    return {port.port: port.name for port in service.ports if port.protocol == "TCP"}
+    return {number: port.name for number, port in listening(service).items()}
 
 
 def _number_targets(service: Service) -> dict[int, str]:

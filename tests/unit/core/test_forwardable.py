@@ -1,0 +1,87 @@
+"""What the rules make of services: skipped ones, and ports that listen on another number."""
+
+from types import MappingProxyType
+
+import pytest
+
+from kubefwd_operator.core.forwardable import listening, refusal, ruled, unmoved, wanted
+from kubefwd_operator.core.links import links
+from kubefwd_operator.core.model import (
+    CatalogSeen,
+    ClusterRef,
+    Desired,
+    DesiredNamespace,
+    NamespaceSeen,
+    Service,
+    ServicePort,
+    ServiceSeen,
+    ServiceState,
+    Source,
+)
+from kubefwd_operator.core.reason import Reason
+from kubefwd_operator.core.rules import Requirement, Rules, Selector, ServiceRule
+
+KIND = ClusterRef("/run/kubeconfig", "kind-dev", "kind")
+FRONT = Selector((Requirement("tier", "In", ("front",)),), "ForwardPolicy shop/front")
+
+
+def service(name: str, *ports: int, **labels: str) -> Service:
+    own = tuple(ServicePort(port, f"p{port}") for port in ports or (80,))
+    return Service("shop", name, own, selector={"app": name}, labels=labels)
+
+
+def wish(*rules: ServiceRule, selector: Selector | None = None, decided: bool = True) -> Desired:
+    own = Rules(selector, {rule.name: rule for rule in rules})
+    namespaces = (DesiredNamespace("shop", Source.TILT),)
+    return Desired(KIND, namespaces, rules=MappingProxyType({"shop": own}), decided=decided)
+
+
+def found(desired: Desired, *services: Service) -> dict[str, str]:
+    """By service, why it is not forwarded."""
+    catalog = CatalogSeen(KIND, {"shop": NamespaceSeen(services, synced=True)})
+    refused = {each.name: refusal(each) for each in wanted(desired, catalog)}
+    assert all(why is None or why.reason is Reason.SKIPPED for why in refused.values())
+    return {name: why.message if why else "" for name, why in refused.items()}
+
+
+def test_skipped_services_stay_in_the_list_and_say_who_said_so() -> None:
+    skip = ServiceRule("web", skip=True, by="the argument `skip`")
+    assert found(wish(skip), service("web"), service("api")) == {
+        "web": "It is not forwarded: the argument `skip` says to skip it.",
+        "api": "",
+    }
+
+
+def test_a_selector_judges_by_the_labels_of_services() -> None:
+    said = found(wish(selector=FRONT), service("web", tier="front"), service("db", tier="back"))
+    assert said["web"] == ""
+    assert "the serviceSelector of ForwardPolicy shop/front" in said["db"]
+
+
+def test_nothing_is_forwarded_before_policies_are_known() -> None:
+    assert found(wish(decided=False), service("web")) == {}
+
+
+@pytest.mark.parametrize(
+    "pairs, listens, said",
+    [
+        pytest.param((), {80: 80, 443: 443}, "", id="none"),
+        pytest.param(((80, 8080),), {8080: 80, 443: 443}, "", id="one"),
+        pytest.param(((80, 443), (443, 80)), {443: 80, 80: 443}, "", id="swapped"),
+        pytest.param(((80, 443),), {80: 80, 443: 443}, "80 on 443", id="where another listens"),
+        pytest.param(((81, 8081),), {80: 80, 443: 443}, "81 on 8081", id="no such port"),
+    ],
+)
+def test_ports_listen_where_a_policy_wants_them(
+    pairs: tuple[tuple[int, int], ...], listens: dict[int, int], said: str
+) -> None:
+    own = ruled(service("web", 80, 443), wish(ServiceRule("web", ports=pairs)))
+    assert {number: port.port for number, port in listening(own).items()} == listens
+    note = unmoved(own)
+    assert (note.message if note else "").count(said) == 1 if said else note is None
+
+
+def test_a_link_leads_to_the_port_that_listens() -> None:
+    http = Service("shop", "web", (ServicePort(80, "http"),), local_ports=((80, 9999),))
+    seen = ServiceSeen("shop", "web", ServiceState.READY, "127.18.0.1", (9999,), ("web.shop",))
+    assert [link.url for link in links(seen, http)] == ["http://web.shop:9999"]
