@@ -175,10 +175,10 @@ class Loop:
         if self._memory is not None:  # else what Tilt holds has not been taken over yet
             wanted[MEMORY] = memory.encode(self._memory)
         await publish(self._client, objects, wanted)
-        await self._rows.publish(objects, rows.rows(current), self._now())
         if self._memory is not None:
             situation = self._situation(self._memory, catalog, authority)
             await show_buttons(self._client, objects, buttons.wanted(situation))
+        await self._rows.publish(objects, rows.rows(current), self._now())
 
     def _situation(
         self, memory: Memory, catalog: CatalogSeen, authority: AuthoritySeen

@@ -20,17 +20,21 @@ from tests.lab.forwarding import (
 )
 from tests.lab.tilt import GROUP, Tilt, extension
 
-MAPS, ROWS = (f"{GROUP}/{kind}" for kind in ("configmaps", "uiresources"))
+MAPS, ROWS, BUTTONS = (f"{GROUP}/{kind}" for kind in ("configmaps", "uiresources", "uibuttons"))
 MUST = {
     ("POST", MAPS),
     ("PUT", f"{MAPS}/kubefwd:status"),
     ("PUT", f"{MAPS}/kubefwd:memory"),
     ("POST", ROWS),
+    ("POST", BUTTONS),
     ("PUT", f"{ROWS}/kubefwd:ns:storefront/status"),
     ("DELETE", f"{ROWS}/kubefwd:ns:storefront"),
     ("DELETE", f"{ROWS}/kubefwd:ns:billing"),
 }
 MAY = {
+    ("PUT", f"{BUTTONS}/kubefwd:forward"),
+    ("PUT", f"{BUTTONS}/kubefwd:stop"),
+    ("DELETE", f"{BUTTONS}/kubefwd:stop"),
     ("PUT", f"{ROWS}/kubefwd:ns:billing/status"),
     ("PUT", f"{ROWS}/kubefwd:status/status"),  # while root is asked for
     ("DELETE", f"{ROWS}/kubefwd:status"),

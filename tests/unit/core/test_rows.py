@@ -168,6 +168,14 @@ def test_a_question_that_is_being_asked_holds_the_rest_and_is_no_row() -> None:
     assert not found["kubefwd:ns:a"].waits_on
 
 
+def test_what_is_paused_is_yellow_and_no_trouble() -> None:
+    released = row("web.a", Reason.PAUSED, state=ServiceState.WAITING, address="", ports=())
+    found = shown(replace(wish("a"), paused=True), seen(released))
+    assert {name: each.light for name, each in found.items()} == {"kubefwd:ns:a": PENDING}
+    assert found["kubefwd:ns:a"].reason == Reason.PAUSED
+    assert "Resume" in found["kubefwd:ns:a"].sentences[0]
+
+
 def test_a_row_that_is_red_or_green_waits_for_nothing() -> None:
     red = seen(row("web.a", Reason.PORT_TAKEN), engine=(problem(Reason.ENGINE_FAILED),))
     assert not shown(wish("a"), red)["kubefwd:ns:a"].waits_on
