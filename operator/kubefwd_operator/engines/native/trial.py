@@ -17,7 +17,7 @@ from kubefwd_operator.engines.native.transport import Stream, Transport
 PATIENCE = 5.0
 """Seconds to wait for a ready pod. Whoever asks asks again."""
 
-QUIET = 0.25
+QUIET = 0.5
 """Seconds without a refusal, after one should have come: nobody is in a hurry here."""
 
 
