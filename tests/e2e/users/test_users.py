@@ -38,6 +38,19 @@ except ConnectionResetError:
 """
 
 
+QUESTION = """
+import json, socket, sys
+asking = socket.socket(socket.AF_UNIX)
+asking.settimeout(40)
+try:
+    asking.connect(sys.argv[1])
+    asking.sendall(json.dumps({"address": sys.argv[2], "port": 80}).encode() + b"\\n")
+    print(asking.makefile().readline().strip() or "nothing")
+except (PermissionError, ConnectionError) as error:
+    print(type(error).__name__)
+"""
+
+
 @pytest.fixture(scope="module")
 def neighbour() -> Dev:
     """Give a second user of this machine."""
@@ -105,6 +118,32 @@ def test_two_users_forward_side_by_side_and_neither_gets_into_the_others(
     theirs.stop()
     wait_gone(LEDGER)
     assert ask(dev, WEB) == "200"
+
+
+def test_only_the_developer_and_root_may_ask_at_the_operators_socket(
+    tilt: Tilt, dev: Dev, neighbour: Dev
+) -> None:
+    wait_answer(WEB)
+    state = dev.home / ".local/state/kubefwd-operator"
+    place = state / tilt.instance / "wait.sock"
+
+    def asked(user: Dev) -> str:
+        return user.run(PYTHON, "-I", "-c", QUESTION, place, address(WEB)).stdout.strip()
+
+    assert asked(dev) == '{"ours": true, "why": ""}'
+    assert asked(neighbour) == "PermissionError"
+    # Where somebody has opened the way, the kernel still tells who asks.
+    way = [path for path in place.parents if path.is_relative_to(dev.home)]
+    before = [(path, path.stat().st_mode) for path in (place, *way)]
+    for path, _ in before:
+        path.chmod(0o777)
+    said = asked(neighbour)
+    for path, mode in before:
+        path.chmod(mode)
+    assert said in ("nothing", "ConnectionResetError", "BrokenPipeError")
+    tilt.wait_log(f"A question by user id {UID} was refused")
+    root = Dev("root", 0, 0, dev.home)
+    assert asked(root) == '{"ours": true, "why": ""}'
 
 
 def test_with_allow_other_users_it_answers(tilt: Tilt, dev: Dev, neighbour: Dev) -> None:
