@@ -110,6 +110,8 @@ def _of_service(wanted: Wanted, found: Found, row: Row) -> str:
     names = [str(name) for name in row.get("names", ())]
     if names and wanted.name not in names:
         return f"'{wanted.name}' is not a name of {_key(row)}: use '{names[0]}'."
+    if found.dialled is not None and row.get("address") in found.addresses:
+        return found.dialled.why  # it leads here, and the engine is not there (any more)
     if found.addresses:
         return _elsewhere(wanted, found, row)
     if not names:

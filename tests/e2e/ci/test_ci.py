@@ -1,8 +1,8 @@
 """`tilt ci` on a project with the extension: it ends by itself, with the code of the project.
 
-The extension alone never decides how it ends, whether it forwards or may not; a resource that waits
-for a name does. Tilt counts the resources of the main Tiltfile only, so without such a resource it
-may end before anything is forwarded.
+The extension alone does not decide how it ends, whether it forwards or may not; a resource that
+waits for a name does, and so does a set-up that fails. Tilt waits for the resources of the main
+Tiltfile only, so without such a resource it may end before anything is forwarded.
 """
 
 import subprocess
@@ -77,6 +77,13 @@ def test_it_ends_well_although_nothing_can_be_forwarded(ci: Ci, dev: Dev, how: s
         code, tilt = ci("local_resource('late', 'sleep 10')\n", env=env)
     assert code == 0, tilt.run_output
     assert "kubefwd:run" in tilt.run_output
+
+
+def test_a_set_up_that_fails_fails_it(ci: Ci, dev: Dev) -> None:
+    env = {"XDG_CACHE_HOME": str(dev.mkdir("an empty cache")), "PIP_RETRIES": "0"}
+    code, tilt = ci("local_resource('late', 'sleep 60')\n", env=env)  # there is no network here
+    assert code == 1
+    assert "The packages could not be installed" in tilt.run_output
 
 
 def test_a_project_that_fails_fails_as_it_would_alone(ci: Ci) -> None:

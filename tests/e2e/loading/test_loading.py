@@ -75,6 +75,7 @@ def test_from_a_path_with_blanks_on_the_usual_port(
     assert wait_cli(tilt, "web.storefront:80")[0] == 0  # it is the Tilt that is meant by default
     named = {each["metadata"]["name"] for each in tilt.list("tiltfiles")}
     assert named == {"(Tiltfile)", "kubefwd:config"}  # what is loaded is not run again by itself
+    tilt.down()  # loads the Tiltfile once more, in a process of its own
 
 
 def test_two_tilts_at_once_wait_for_their_own_names(

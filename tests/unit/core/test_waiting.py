@@ -118,6 +118,13 @@ DENIED = status(row(names=[], state="Waiting"), state="AuthorizationDenied")
             id="elsewhere",
         ),
         pytest.param(
+            "web.storefront",
+            Found(OURS, Dialled("The engine is being replaced.", ours=False)),
+            status(),
+            "The engine is being replaced.",
+            id="between two engines",
+        ),
+        pytest.param(
             "web",
             NOWHERE,
             status(),
