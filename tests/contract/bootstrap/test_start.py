@@ -1,7 +1,9 @@
 """The first start, and the ones after it."""
 
 import subprocess
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,13 @@ class TestFirstStart:
         assert "--standalone" in result.stdout
 
 
+def seconds(action: Callable[[], object]) -> float:
+    """Say how long an action takes."""
+    start = time.monotonic()
+    action()
+    return time.monotonic() - start
+
+
 class TestUnchanged:
     def test_runs_no_pip_and_makes_nothing(self, settled: Machine) -> None:
         before = settled.venvs, settled.packages
@@ -69,13 +78,17 @@ class TestUnchanged:
     def test_prints_where_the_package_is_and_nothing_else(self, settled: Machine) -> None:
         assert settled.bootstrap("--print").stdout == f"{settled.packages[0]}\n"
 
-    def test_costs_less_than_a_fifth_of_a_second(self, settled: Machine) -> None:
-        durations = []
-        for _ in range(10):
-            start = time.monotonic()
-            settled.bootstrap()
-            durations.append(time.monotonic() - start)
-        assert min(durations) < 0.2, durations
+    def test_costs_less_than_two_starts_of_a_python_with_a_few_modules(
+        self, settled: Machine
+    ) -> None:
+        """A ratio taken in one run (0.64 when written): this machine may be busy."""
+        python = [sys.executable, "-I", "-c", "import asyncio, json, ssl, urllib.request"]
+        taken = [
+            (seconds(settled.bootstrap), seconds(lambda: subprocess.run(python, check=True)))
+            for _ in range(10)
+        ]
+        own, start = (min(each) for each in zip(*taken, strict=True))
+        assert own < 2 * start, taken
 
     def test_needs_neither_a_python_nor_uv(self, settled: Machine) -> None:
         settled.path = []
