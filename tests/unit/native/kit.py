@@ -5,6 +5,7 @@ copies, the first end gives the other one second, an abnormal end is a text on t
 """
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -123,7 +124,8 @@ class Helper:
         self.waiting: dict[str, str] = {}
         self.log: list[str] = []
         self.gone = False
-        self.shift = 20000  # low ports belong to root
+        # Low ports belong to root, and another run of the tests has the same addresses.
+        self.shift = 10000 + os.getpid() % 20000
 
     def port(self, ip: str, port: int) -> tuple[str, int]:
         """Where a service's place really listens."""
