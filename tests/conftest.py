@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from tests.contract.kubefwd import verified
 from tests.lab import isolate
 from tests.lab.fixtures import (  # noqa: F401  # fixtures are found by name
@@ -19,6 +20,10 @@ from tests.lab.fixtures import (  # noqa: F401  # fixtures are found by name
 # looptime asks for an event loop around synchronous tests too, and Python up to 3.13 makes one when
 # none was ever set, which nobody closes. Once one was set (to none), it does not.
 asyncio.set_event_loop(None)
+
+# How long one example takes tells how busy the machine is; a whole test has its time-out.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 TESTS = Path(__file__).parent
 TIERS = ("unit", "contract", "e2e")

@@ -268,7 +268,17 @@ async def test_stop_and_forward_change_the_wish_the_buttons_and_what_is_said(
         world.tilt.click(FORWARD_BUTTON, "000002", choice="c")
         await after(world)
         assert [namespace.name for namespace in world.parts.wishes[-1].namespaces] == ["a", "c"]
-        world.tilt.click(STOP_BUTTON, "000003", choice="b")
+        world.tilt.click(FORWARD_BUTTON, "000003", namespace="b")
+        await after(world)
+        assert [namespace.name for namespace in world.parts.wishes[-1].namespaces] == [
+            "a",
+            "b",
+            "c",
+        ]
+        assert json.loads(world.tilt.maps[MEMORY]["memory.json"])["added"] == ["c"]
+        world.tilt.click(STOP_BUTTON, "000004", choice="b")
+        await after(world)
+        world.tilt.click(STOP_BUTTON, "000005", choice="b")
         await after(world)
         assert world.tilt.status["lastClick"]["refused"]
         said = [(r.levelno, r.message) for r in caplog.records if ": '" in r.message]
@@ -276,6 +286,8 @@ async def test_stop_and_forward_change_the_wish_the_buttons_and_what_is_said(
         assert said == [
             (logging.INFO, f"Stop forwarding: 'b' is forwarded no more, {back}"),
             (logging.INFO, "Forward a namespace: 'c' is forwarded from now on."),
+            (logging.INFO, "Forward a namespace: 'b' is forwarded from now on."),
+            (logging.INFO, f"Stop forwarding: 'b' is forwarded no more, {back}"),
             (logging.WARNING, "Stop forwarding: 'b' is not forwarded, so nothing stops."),
         ]
 
