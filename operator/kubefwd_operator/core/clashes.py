@@ -103,8 +103,11 @@ def contested(name: str, service: str, owner: str) -> Problem:
     return _problem(Reason.NAME_CONTESTED, f"{name}: {owner} waits for it too.", clash)
 
 
-def port_taken(place: str, service: str, namespace: str, who: str) -> Problem:
-    """Leave an `address:port` to the program that listens there; `who` names it, if known."""
+def port_taken(place: str, service: str, namespace: str, who: str, again: str) -> Problem:
+    """Leave an `address:port` to the program that listens there; `who` names it, if known.
+
+    `again` is a sentence that says when it is tried again.
+    """
     has = who or "another program"
     remedy = (
         "Stop that program, or let it listen on 127.0.0.1 only. If it is this very service, which "
@@ -112,7 +115,8 @@ def port_taken(place: str, service: str, namespace: str, who: str) -> Problem:
         "a ForwardPolicy."
     )
     clash = Clash(ClashKind.PORT, place, has, f"{service}.{namespace}", remedy)
-    return _problem(Reason.PORT_TAKEN, f"{place} is taken by {has}.", clash)
+    message = f"{place} is taken by {has}. {remedy} {again}"
+    return Problem(Reason.PORT_TAKEN, message, clash)
 
 
 def _problem(reason: Reason, what: str, clash: Clash) -> Problem:

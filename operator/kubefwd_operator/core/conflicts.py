@@ -16,7 +16,7 @@ _ORDER = list(ClashKind)
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """One row: `over` are names, or one `address:port`; the rest is as in Clash."""
+    """One row: `over` are names, or places that listen; the rest is as in Clash."""
 
     kind: ClashKind
     over: tuple[str, ...]

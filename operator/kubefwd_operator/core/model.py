@@ -26,7 +26,7 @@ class ClashKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Clash:
-    """One thing that two want. `over` is a name or `address:port`.
+    """One thing that two want. `over` is a name, or a place as `address:port`.
 
     `has` and `without` say who has it and who goes without, a service as `service.namespace`;
     `remedy` is a sentence about how to change it.

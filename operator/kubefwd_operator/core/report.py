@@ -13,9 +13,10 @@ machines `status.json`, whose keys are a promise:
     lastClick {button, sentence, refused} or null,
     pid, instance, version
 
-`over` holds the names, or the one `address:port`, that two want; `kind` is who else wants it
-(ClashKind in `model.py`), `has` and `without` are for people. `policies` tells what is to be said
-of ForwardPolicy objects and of the argument `skip`; `object` names which one.
+`over` holds names, or places (`address:port`, with kubefwd `SERVICE.NAMESPACE:PORT`), that two
+want; `kind` is who else wants it (ClashKind in `model.py`), `has` and `without` are for people.
+`policies` tells what is to be said of ForwardPolicy objects and of the argument `skip`; `object`
+names which one.
 
 Tilt takes at most 20 MB and sends the object to everybody who watches, so tables end after
 MAX_ROWS, and names in `status.json` after MAX_NAMES of a service (headless ones have many).

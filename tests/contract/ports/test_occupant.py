@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.contract.ports.conftest import OTHER, SERVICE, acting_as, listener
 
-from kubefwd_operator.engines.native.occupant import Occupant, find
+from kubefwd_operator.engines.occupant import Occupant, find
 from kubefwd_operator.root.helper.ledger import Ledger
 from kubefwd_operator.root.helper.listeners import Listeners
 from kubefwd_operator.root.helper.protocol import Refusal

@@ -9,11 +9,11 @@ from tests.unit.native.kit import Helper, pod, seen, service, wish
 
 from kubefwd_operator.core.model import ClashKind, Problem
 from kubefwd_operator.core.reason import Reason
-from kubefwd_operator.engines.native import bindings, occupant
+from kubefwd_operator.engines import occupant
 from kubefwd_operator.engines.native.bindings import Bindings
-from kubefwd_operator.engines.native.occupant import Occupant
 from kubefwd_operator.engines.native.plan import Place, Plan, plan
 from kubefwd_operator.engines.native.target import Target
+from kubefwd_operator.engines.occupant import Occupant
 
 WEB = ("127.18.0.3", 80)
 NODE = Occupant("0.0.0.0:80", "dev", "node", 4711)
@@ -93,7 +93,7 @@ async def test_a_search_that_takes_long_is_given_up(
         return {WEB: NODE}
 
     monkeypatch.setattr(occupant, "find", find)
-    monkeypatch.setattr(bindings, "BLAME", 0.05)
+    monkeypatch.setattr(occupant, "SECONDS", 0.05)
     problem = await taken(made)
     over.set()
     assert "is taken by another program." in problem.message

@@ -35,6 +35,7 @@ from kubefwd_operator.engines.kubefwd.neighbours import CatalogLike, HelperLike
 from kubefwd_operator.engines.kubefwd.observer import Observation, Observer
 from kubefwd_operator.engines.kubefwd.process import HOPELESS, Process
 from kubefwd_operator.engines.kubefwd.remedies import Remedies, Step
+from kubefwd_operator.engines.kubefwd.taken import Taken
 from kubefwd_operator.engines.kubefwd.trial import why_not
 from kubefwd_operator.engines.kubefwd.truth import Judgement, Verdict, burnt, judge
 from kubefwd_operator.engines.passing import PAUSED, PassingEngine, sleeps, unauthorised
@@ -80,6 +81,8 @@ class KubefwdEngine(PassingEngine):
         self._helper: HelperLike | None = None
         self._lost: HelperLike | None = None
         self._placed: dict[ServiceKey, Placed] = {}
+        self._ports = Taken()
+        self._taken: dict[ServiceKey, tuple[Problem, ...]] = {}
 
     # --- the part's interface --------------------------------------------------------------------
 
@@ -145,6 +148,8 @@ class KubefwdEngine(PassingEngine):
         judgements: tuple[Judgement, ...] = ()
         if looked is not None and self._writer is not None:
             judgements = self._judge(services, looked)
+            said = self._process.output.failure
+            self._taken = await self._ports.look(judgements, said, again=retry)
             self._mend(judgements, looked)
             self._place(judgements)
             await self._write(self._writer, desired, retry=retry)
@@ -201,7 +206,8 @@ class KubefwdEngine(PassingEngine):
         if why := self._renewal(looked):
             self._process.renew(why)
         elif self._catalog.seen().problem is None:
-            remedies = self._remedies.note(judgements, asyncio.get_running_loop().time())
+            now = asyncio.get_running_loop().time()
+            remedies = self._remedies.note(judgements, now, beyond=self._taken)
             restarts = [each for each in remedies if each.step is Step.RESTART]
             for each in restarts:
                 self._process.renew(each.reason)
@@ -264,6 +270,7 @@ class KubefwdEngine(PassingEngine):
                 self._writer.written,
                 self._remedies.state,
                 self._process.output.failure,
+                self._taken,
             )
         waiting = PAUSED if desired.paused else self._waiting()
         shown = report.services(services, standing, waiting)

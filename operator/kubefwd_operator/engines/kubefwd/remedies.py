@@ -17,7 +17,7 @@ rules keep a remedy from being worse than the disease:
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
@@ -77,14 +77,16 @@ class Remedies:
         self._restarts = 0
         self._restarted = self._paused = -inf
 
-    def note(self, judgements: Iterable[Judgement], now: float) -> tuple[Remedy, ...]:
+    def note(
+        self, judgements: Iterable[Judgement], now: float, beyond: Collection[ServiceKey] = ()
+    ) -> tuple[Remedy, ...]:
         """Take what is seen of all services, and return the steps that are due.
 
-        Each is returned once and counts as tried.
+        Each is returned once and counts as tried. `beyond` are services that no step would help.
         """
         seen = tuple(judgements)
         self._progress.note(seen, now)
-        self._follow(seen, now)
+        self._follow(seen, now, beyond)
         due = [case for case in self._cases.values() if self._due(case) <= now]
         asked = [(case, step) for case in due if (step := self._choose(case, now))]
         asked.sort(key=lambda one: list(Step).index(one[1]), reverse=True)
@@ -114,12 +116,14 @@ class Remedies:
         self._progress = Progress()
         self._paused = -inf
 
-    def _follow(self, seen: tuple[Judgement, ...], now: float) -> None:
+    def _follow(
+        self, seen: tuple[Judgement, ...], now: float, beyond: Collection[ServiceKey]
+    ) -> None:
         """Open and close cases; see what must not be cut, and where a restart is of no use."""
         well = (Verdict.READY, Verdict.NO_ENDPOINTS)
         before, self._cases = self._cases, {}
         for each in seen:
-            if each.verdict not in well:
+            if each.verdict not in well and each.key not in beyond:
                 case = self._cases[each.key] = before.get(each.key) or Case(each, now, now)
                 case.see(each, now)
         self._working = {each.service.namespace for each in seen if each.works}

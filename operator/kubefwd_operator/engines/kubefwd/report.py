@@ -1,7 +1,7 @@
 """What the engine shows of each service. Pure: judgements and names in, `ServiceSeen` out."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kubefwd_operator.core.forwardable import left_out, refusal
 from kubefwd_operator.core.model import Problem, Service, ServiceSeen, ServiceState
@@ -36,6 +36,7 @@ class Standing:
     """What stands while kubefwd runs: judgements by service, where names lead, what is written.
 
     `healing` says how far a service in trouble has come, `failure` what kubefwd said of a pod.
+    `taken` are the ports that a program of this machine has.
     """
 
     judgements: Mapping[ServiceKey, Judgement]
@@ -43,6 +44,7 @@ class Standing:
     written: Written
     healing: Callable[[ServiceKey], State]
     failure: Callable[[PodKey], str]
+    taken: Mapping[ServiceKey, tuple[Problem, ...]] = field(default_factory=dict)
 
 
 def services(
@@ -94,6 +96,8 @@ def _trouble(
         return ServiceState.READY, ()
     if verdict is Verdict.NO_ENDPOINTS:
         return ServiceState.WAITING, (NO_ENDPOINTS if judgement.service.endpoints else NO_PODS,)
+    if taken := standing.taken.get(judgement.key):
+        return (ServiceState.READY if judgement.places else ServiceState.FAILED), taken
     said = _said(judgement, standing)
     if "forbidden" in said:
         return ServiceState.FAILED, (Problem(Reason.FORBIDDEN, _FORBIDDEN.format(said)),)

@@ -18,8 +18,8 @@ from kubefwd_operator.core.errors import HelperGone, HelperRefused
 from kubefwd_operator.core.model import Desired, Problem, Repaired
 from kubefwd_operator.core.names import Placed
 from kubefwd_operator.core.reason import Reason
+from kubefwd_operator.engines import occupant
 from kubefwd_operator.engines.hosts import AGAIN, UNWRITTEN, HostsWriter, NamingHelper, Written
-from kubefwd_operator.engines.native import occupant
 from kubefwd_operator.engines.native.listener import Listener
 from kubefwd_operator.engines.native.plan import Place, Plan, steps
 from kubefwd_operator.engines.native.target import Target
@@ -27,9 +27,6 @@ from kubefwd_operator.engines.native.target import Target
 PIPELINE = 64
 """Requests that are under way at once; each answer carries a descriptor, whose number in flight
 the kernel limits."""
-
-BLAME = 2.0
-"""Seconds that finding out who has a port may take."""
 
 _REASONS = {
     "leased": Reason.ADDRESS_TAKEN,
@@ -133,11 +130,8 @@ class Bindings:
         places, self._unblamed = self._unblamed & self._refused.keys(), set()
         if not places:
             return
-        with suppress(TimeoutError):
-            async with asyncio.timeout(BLAME):
-                occupants = await asyncio.to_thread(occupant.find, places)
-            for place, who in occupants.items():
-                self._refused[place] = _taken(place, self._targets[place], str(who))
+        for place, who in (await occupant.ask(places)).items():
+            self._refused[place] = _taken(place, self._targets[place], str(who))
 
     async def clear(self) -> None:
         """Take back everything: names, then listeners. Raises HelperGone."""
@@ -216,5 +210,4 @@ def _problem(error: HelperRefused) -> Problem:
 
 def _taken(place: Place, target: Target, who: str) -> Problem:
     at = f"{place[0]}:{place[1]}"
-    problem = clashes.port_taken(at, target.service, target.namespace, who)
-    return replace(problem, message=f"{problem.message} {AGAIN}")
+    return clashes.port_taken(at, target.service, target.namespace, who, AGAIN)

@@ -9,6 +9,7 @@ Only names of programs are told, never arguments, which may hold secrets. The se
 what it reads, and is made in a thread, after a port has turned out to be taken.
 """
 
+import asyncio
 import os
 import pwd
 import sys
@@ -19,9 +20,13 @@ from ipaddress import IPv4Address
 from itertools import islice
 from pathlib import Path
 
-from kubefwd_operator.engines.native.plan import Place
+Place = tuple[str, int]
+"""(address, port)."""
 
 PROC = Path("/proc")
+
+SECONDS = 2.0
+"""How long `ask` may take."""
 
 MAX_SOCKETS = 20_000
 """Listening sockets that are read of each list."""
@@ -60,7 +65,7 @@ class Listening:
 
 def find(places: Collection[Place], proc: Path = PROC) -> dict[Place, Occupant]:
     """Say who listens on places, on each address or on all; whoever cannot be told is left out."""
-    if sys.platform != "linux" or not places:
+    if sys.platform != "linux":
         return {}
     listening = _listening({port for _, port in places}, proc)
     found = {place: one for place in places if (one := blocks(place, listening))}
@@ -69,6 +74,17 @@ def find(places: Collection[Place], proc: Path = PROC) -> dict[Place, Occupant]:
     return {
         place: _occupant(one, *programs.get(one.inode, ("", 0))) for place, one in found.items()
     }
+
+
+async def ask(places: Collection[Place]) -> dict[Place, Occupant]:
+    """As `find`, in a thread; whoever is not found in time is left out."""
+    if not places:
+        return {}
+    try:
+        async with asyncio.timeout(SECONDS):
+            return await asyncio.to_thread(find, places)
+    except TimeoutError:
+        return {}
 
 
 def blocks(place: Place, listening: Collection[Listening]) -> Listening | None:
@@ -145,9 +161,10 @@ def _occupant(one: Listening, program: str, pid: int) -> Occupant:
 
 def _name(process: Path) -> str:
     try:
-        return (process / "comm").read_text("utf-8", "replace").strip() or "a program"
+        name = (process / "comm").read_text("utf-8", "replace")
     except OSError:
-        return "a program"
+        name = ""
+    return "".join(filter(str.isprintable, name)).strip() or "a program"
 
 
 def _word(word: bytes) -> str:

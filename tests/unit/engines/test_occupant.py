@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kubefwd_operator.engines.native import occupant
-from kubefwd_operator.engines.native.occupant import Listening, Occupant, blocks, find, parse
+from kubefwd_operator.engines import occupant
+from kubefwd_operator.engines.occupant import Listening, Occupant, blocks, find, parse
 
 pytestmark = pytest.mark.skipif(
     sys.byteorder != "little" or sys.platform != "linux", reason="the samples are of Linux on x86"
