@@ -104,7 +104,10 @@ def test_the_reason_for_red_is_in_the_rows_log_and_so_is_its_end(
         expect(pane(opened)).to_contain_text("NamespaceNotFound: over")
         is_coloured(sidebar(opened, NOWHERE), "ok")
         assert tilt.run("logs", NOWHERE).count("NamespaceNotFound") == 2
-    tilt.wait_status(is_ready)
+        tilt.wait_status(is_ready)
+        cluster.kubectl("delete", "namespace", "nowhere")
+        is_coloured(sidebar(opened, NOWHERE), "error")
+        eventually(lambda: tilt.run("logs", NOWHERE).count("NamespaceNotFound") == 3)
 
 
 def test_what_a_killed_operator_has_left_is_swept_by_the_next(tilt: Tilt) -> None:
