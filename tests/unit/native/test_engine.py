@@ -13,6 +13,7 @@ from tests.unit.native.kit import (
     Catalog,
     Helper,
     PodServer,
+    echo,
     eventually,
     pod,
     service,
@@ -484,3 +485,15 @@ async def test_an_address_stays_ours_while_its_service_has_no_pods(
     await eventually(lambda: not stage.service().ports)
     said = await stage.engine.dial(address, 80)
     assert said == Dialled(f"Nothing listens on port 80 of {address}.")
+
+
+async def test_each_pod_of_a_headless_service_is_dialled_at_its_own_address(
+    stage: Stage, server: PodServer
+) -> None:
+    server.pods["db-0"] = echo
+    server.refuse.add("db-1")
+    pods = (pod("db-0", hostname="db-0"), pod("db-1", hostname="db-1"))
+    await stage.forwarded(service("db", *pods, headless=True))
+    ips = {entry.pod: entry.ip for entry in stage.helper.entries[-1] if entry.pod}
+    assert await stage.engine.dial(ips["db-0"], 80) == Dialled()
+    assert "connection refused" in (await stage.engine.dial(ips["db-1"], 80)).why
