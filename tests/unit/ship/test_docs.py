@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.unit.ship.repository import ROOT, files, text
 
+from kubefwd_operator.core import policies
 from kubefwd_operator.core.buttons import Situation, wanted
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.core.settings import parse
@@ -85,6 +87,14 @@ def _spelled(default: object) -> str:
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
     return f"`{default}`" if default else "none"
+
+
+def test_the_policy_of_the_page_is_valid() -> None:
+    [example] = re.findall(r"```yaml\n(.+?)```", text(Path("docs/policies.md")), re.DOTALL)
+    policy = policies.parse(yaml.safe_load(example))
+    assert policy
+    assert policy.error == ""
+    assert len(policy.services) == 3
 
 
 # What the comparison says, and the row and column of the benchmarks that it is from.
