@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.root.leases import alive
 
 from kubefwd_operator.privileged.rivals import Contested, contested
 from kubefwd_operator.root.helper import hosts as module
@@ -38,7 +39,7 @@ def _make(folder: Path, owner: str = ME) -> Hosts:
     if not hosts.exists():
         hosts.write_bytes(b"127.0.0.1 localhost\n")
     ledger = Ledger(str(folder / "state"), owner)
-    ledger.live(0)
+    alive(ledger)
     return Hosts(str(hosts), ledger)
 
 

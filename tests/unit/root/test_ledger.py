@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from tests.unit.root.leases import ours
+from tests.unit.root.leases import alive, ours
 
 from kubefwd_operator.root.helper import ledger as module
 from kubefwd_operator.root.helper.ledger import Ledger, alias
@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
 
 def _living(folder: Path, owner: str) -> tuple[Ledger, int]:
     ledger = Ledger(str(folder), owner)
-    return ledger, ledger.live(0)
+    return ledger, alive(ledger)
 
 
 def test_an_address_is_taken_once_and_given_back(folder: Path) -> None:
@@ -80,7 +80,7 @@ def test_an_instance_lives_once(folder: Path) -> None:
     with pytest.raises(Refusal, match="Another helper"):
         first.live(0.05)
     threading.Timer(0.1, os.close, [life]).start()
-    first.live(5)
+    alive(first, 5)
     assert not first.dead(ME)
     assert first.dead(OTHER)
 

@@ -26,7 +26,7 @@ def ledger(tmp_path: Path) -> Ledger:
 def listeners(ledger: Ledger) -> Iterator[Listeners]:
     made = Listeners(ledger)
     yield made
-    made.close()
+    made.close(made._ledger.mine)
 
 
 def _port() -> int:
@@ -57,7 +57,9 @@ def test_close_stops_all_and_it_can_listen_again_at_once(listeners: Listeners) -
     with contextlib.ExitStack() as stack:
         for port in ports:
             stack.enter_context(_copy(listeners.listen(IP, port)))
-        listeners.close()
+        listeners.close(lambda owner: owner == "7.dead")
+        assert all(map(_answers, ports))
+        listeners.close(listeners._ledger.mine)
         assert not any(map(_answers, ports))
         for port in ports:
             listeners.listen(IP, port)
@@ -86,17 +88,17 @@ def test_the_address_stays_while_the_hosts_file_names_it(
 ) -> None:
     port = _port()
     listeners.listen(IP, port)
-    listeners.name(frozenset({IP}))
+    listeners.name({IP})
     listeners.release(IP, port)
     assert ours(ledger) == {IP}
-    listeners.name(frozenset())
+    listeners.name(set())
     assert ours(ledger) == set()
 
 
 def test_the_address_stays_while_something_listens(listeners: Listeners, ledger: Ledger) -> None:
     listeners.listen(IP, _port())
-    listeners.name(frozenset({IP}))
-    listeners.name(frozenset())
+    listeners.name({IP})
+    listeners.name(set())
     assert ours(ledger) == {IP}
 
 

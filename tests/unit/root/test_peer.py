@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kubefwd_operator.root.helper import peer
-from kubefwd_operator.root.helper.peer import User, credentials_of, identify, parse_uid
+from kubefwd_operator.root.helper.peer import User, identify, parse_uid, peer_uid
 from kubefwd_operator.root.helper.protocol import Refusal
 
 UID = os.getuid()
@@ -165,23 +165,30 @@ def _descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def _opened(user: User, run_user: Path) -> Path:
-    before = _descriptors()
-    try:
-        fd = peer.run_directory(user, str(run_user))
-    except BaseException:
-        assert _descriptors() == before, "a descriptor has leaked"
-        raise
-    found = Path(f"/proc/self/fd/{fd}").readlink()
-    os.close(fd)
-    assert _descriptors() == before, "a descriptor has leaked"
-    return found
+def _reached(user: User, run_user: Path, folder: Path) -> bool:
+    """Say whether it connects to who listens in that folder, and to nobody else."""
+    before, here = _descriptors(), Path.cwd()
+    with socket.socket(socket.AF_UNIX) as server:
+        os.chdir(folder)  # a socket's path is short
+        server.bind("helper.sock")
+        server.listen()
+        server.setblocking(False)
+        try:
+            with peer.connect(user, str(run_user)):
+                server.accept()[0].close()
+        except BlockingIOError:
+            return False
+        finally:
+            assert Path.cwd() == Path("/")
+            assert _descriptors() == before + 1, "a descriptor has leaked"
+            os.chdir(here)
+        return True
 
 
 def test_the_user_s_runtime_directory_comes_first(user: User, run_user: Path) -> None:
     below = run_user / str(UID) / "kubefwd-operator"
     made = _make(below, below / "tilt-10350")
-    assert _opened(user, run_user) == made
+    assert _reached(user, run_user, made)
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o770, None])
@@ -193,12 +200,12 @@ def test_without_a_private_one_it_is_below_the_home(
     else:
         (run_user / str(UID)).chmod(mode)
     made = _make(Path(user.home) / ".local/state/kubefwd-operator/tilt-10350")
-    assert _opened(user, run_user) == made
+    assert _reached(user, run_user, made)
 
 
 def test_nothing_there_is_an_error_of_the_system(user: User, run_user: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        _opened(user, run_user)
+        _reached(user, run_user, Path(user.home))
 
 
 @pytest.mark.parametrize("link", [".local", ".local/state", ".local/state/kubefwd-operator"])
@@ -208,15 +215,16 @@ def test_a_link_below_the_home_is_not_followed(user: User, run_user: Path, link:
     _make(home / ".local/state/kubefwd-operator/tilt-10350")
     (home / link).rename(home / "moved")
     (home / link).symlink_to(home / "moved")
+    made = (home / ".local/state/kubefwd-operator/tilt-10350").resolve()
     with pytest.raises(OSError, match=LINK):
-        _opened(user, run_user)
+        _reached(user, run_user, made)
 
 
 def test_the_instance_is_no_link_either(user: User, run_user: Path) -> None:
-    _make(run_user / str(UID) / "kubefwd-operator" / "real")
+    made = _make(run_user / str(UID) / "kubefwd-operator" / "real")
     (run_user / str(UID) / "kubefwd-operator" / "tilt-10350").symlink_to("real")
     with pytest.raises(OSError, match=LINK):
-        _opened(user, run_user)
+        _reached(user, run_user, made)
 
 
 @pytest.mark.skipif(UID != 0, reason="only root can make links of another user")
@@ -230,24 +238,25 @@ def test_a_link_above_the_home_must_be_root_s(
     os.chown(tmp_path / "homes", owner, owner, follow_symlinks=False)
     user = User(UID, str(tmp_path / "homes/me"), "tilt-10350")
     if followed:
-        assert _opened(user, run_user) == made
+        assert _reached(user, run_user, made)
         return
     with pytest.raises(OSError, match=LINK):
-        _opened(user, run_user)
+        _reached(user, run_user, made)
 
 
 def test_a_run_directory_that_others_can_write_is_refused(user: User, run_user: Path) -> None:
     made = _make(run_user / str(UID) / "kubefwd-operator/tilt-10350")
     made.chmod(0o777)
     with pytest.raises(Refusal, match="only the user"):
-        _opened(user, run_user)
+        _reached(user, run_user, made)
 
 
 @pytest.mark.skipif(UID != 0, reason="only root can make another user's directory")
 def test_another_user_s_run_directory_is_refused(user: User, run_user: Path) -> None:
-    os.chown(_make(run_user / "0" / "kubefwd-operator/tilt-10350"), NOBODY, NOBODY)
+    made = _make(run_user / "0" / "kubefwd-operator/tilt-10350")
+    os.chown(made, NOBODY, NOBODY)
     with pytest.raises(Refusal, match="only the user"):
-        _opened(user, run_user)
+        _reached(user, run_user, made)
 
 
 def test_it_connects_wherever_it_is_called_from_and_changes_back(
@@ -313,17 +322,24 @@ def test_the_uid_is_read_from_the_system_s_credentials(credentials: bytes) -> No
     assert parse_uid(credentials) == 501
 
 
+class Asked(socket.socket):
+    """A socket of another system: it notes what it is asked for."""
+
+    def getsockopt(self, *option: int) -> bytes:  # type: ignore[override]
+        self.option = option
+        return struct.pack("=IIh2x16I", 0, 501, 3, *range(16))
+
+
 @pytest.mark.parametrize(
     "platform, option",
-    [
-        ("linux", (socket.SOL_SOCKET, socket.SO_PEERCRED, 12)),
-        ("darwin", (0, 1, 128)),
-    ],
+    [("linux", (socket.SOL_SOCKET, socket.SO_PEERCRED, 12)), ("darwin", (0, 1, 128))],
 )
 def test_the_credentials_are_where_the_system_has_them(
     platform: str, option: tuple[int, int, int]
 ) -> None:
-    assert credentials_of(platform) == option
+    with Asked(socket.AF_UNIX) as sock:
+        assert peer_uid(sock, platform) == 501
+        assert sock.option == option
 
 
 def test_no_credentials_are_no_uid() -> None:

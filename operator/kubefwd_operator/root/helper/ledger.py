@@ -9,13 +9,13 @@ On macOS a leased address is also an alias of lo0, because 127.0.0.1 is the only
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from typing import BinaryIO
 
 from .protocol import Refusal
 
@@ -32,17 +32,17 @@ def _plumb(ip: str, add: bool) -> None:
         raise Refusal("system", f"{' '.join(command)} has failed.")
 
 
-def locked(path: str, seconds: float = 0) -> int:
-    """Open and lock a file; Refusal when another process holds it for longer than that."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+def locked(path: str, seconds: float = 0) -> BinaryIO:
+    """Open and lock a file, until it is closed; Refusal when another holds it for that long."""
+    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+b", 0)
     until = time.monotonic() + seconds
     while True:
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return fd
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return file
         except BlockingIOError:
             if time.monotonic() >= until:
-                os.close(fd)
+                file.close()
                 raise Refusal("system", f"Another helper holds {path}.") from None
             time.sleep(0.02)
 
@@ -59,9 +59,13 @@ class Ledger:
         for public in (folder, self._leases):
             os.chmod(public, 0o755)  # noqa: S103 - so that `cleanup` can say what there is
 
-    def live(self, seconds: float) -> int:
-        """Take the lock that shows we are alive; the descriptor holds it for life."""
+    def live(self, seconds: float) -> BinaryIO:
+        """Take the lock that shows that the owner lives; it holds while the file is open."""
         return locked(f"{self.folder}/{self.owner}.alive", seconds)
+
+    def lock(self) -> BinaryIO:
+        """Keep every other helper of this machine from changing anything, until it is closed."""
+        return locked(f"{self.folder}/lock", 5)
 
     def mine(self, owner: str) -> bool:
         """Whether that is whom this ledger is for."""
@@ -69,25 +73,18 @@ class Ledger:
 
     def dead(self, owner: str) -> bool:
         """Whether no process of that owner lives."""
-        with contextlib.suppress(Refusal):
-            os.close(locked(f"{self.folder}/{owner}.alive", 0))
-            return True
-        return False
-
-    @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
-        """Keep every other helper of this machine from changing anything."""
-        fd = locked(f"{self.folder}/lock", 5)
         try:
-            yield
-        finally:
-            os.close(fd)
+            locked(f"{self.folder}/{owner}.alive").close()
+            return True
+        except Refusal:
+            return False
 
     def holder(self, ip: str) -> str:
         """Return the owner that holds an address, empty for none."""
-        with contextlib.suppress(FileNotFoundError):
+        try:
             return os.readlink(f"{self._leases}/{ip}")
-        return ""
+        except FileNotFoundError:
+            return ""
 
     def lease(self, ip: str) -> None:
         """Take `ip` for this owner, or refuse it because another living owner holds it."""

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import socket
+from collections.abc import Callable
 
 from .ledger import Ledger
 from .protocol import MAX_LISTENERS, Refusal
@@ -12,7 +13,7 @@ class Listeners:
     """The sockets of one owner, by address and port, and the addresses that they lease."""
 
     def __init__(self, ledger: Ledger) -> None:
-        self._ledger, self._named = ledger, frozenset[str]()
+        self._ledger, self._named = ledger, set[str]()
         self._sockets: dict[tuple[str, int], socket.socket] = {}
 
     def listen(self, ip: str, port: int) -> socket.socket:
@@ -35,16 +36,17 @@ class Listeners:
         self._stop(ip, port)
         self._settle({ip})
 
-    def name(self, ips: frozenset[str]) -> None:
+    def name(self, ips: set[str]) -> None:
         """Note which addresses the hosts file names now; give back those that it named last."""
         before, self._named = self._named, ips
         self._settle(before)
 
-    def close(self) -> None:
-        """Stop listening anywhere."""
-        for ip, port in list(self._sockets):
-            self._stop(ip, port)
-        self._named = frozenset()
+    def close(self, whose: Callable[[str], bool]) -> None:
+        """Stop listening anywhere, if the owner is one of such."""
+        if whose(self._ledger.owner):
+            for ip, port in list(self._sockets):
+                self._stop(ip, port)
+            self._named = set()
 
     def _stop(self, ip: str, port: int) -> None:
         if sock := self._sockets.pop((ip, port), None):
@@ -52,5 +54,5 @@ class Listeners:
                 # The operator has a copy: closing ours would leave that one listening.
                 sock.shutdown(socket.SHUT_RDWR)
 
-    def _settle(self, ips: "frozenset[str] | set[str]") -> None:
+    def _settle(self, ips: set[str]) -> None:
         self._ledger.free(self._ledger.mine, ips - self._named - {ip for ip, _ in self._sockets})

@@ -79,7 +79,7 @@ class Session:
 
     def _hosts(self, entries: list[Any]) -> dict[str, Any]:
         wanted = [protocol.entry(item) for item in entries]
-        ips = frozenset(entry.ip for entry in wanted)
+        ips = {entry.ip for entry in wanted}
         for ip in ips:
             if not self._ledger.mine(self._ledger.holder(ip)) and not self._kubefwd.lends(ip):
                 raise Refusal("foreign", f"{ip} is not leased to this instance.")

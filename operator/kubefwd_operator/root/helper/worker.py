@@ -12,17 +12,18 @@ import resource
 import select
 import signal
 import socket
+import sys
 import syslog
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from . import guardian, peer, protocol
-from .guardian import say
 from .hosts import Hosts
 from .kubefwd.process import Kubefwd
 from .ledger import Ledger
 from .listeners import Listeners
+from .protocol import MAX_LISTENERS, Refusal
 from .session import Session
 
 
@@ -36,32 +37,35 @@ class Paths(NamedTuple):
     patience: float = 10
 
 
-class Stop(Exception):
-    """Undo everything and end."""
+def say(message: str) -> None:
+    """Write a line to the system's log and to standard error, which may be gone."""
+    syslog.syslog(message)
+    with contextlib.suppress(OSError, ValueError):
+        print(f"kubefwd-helper: {message}", file=sys.stderr, flush=True)  # noqa: T201 - its output
 
 
 def run(paths: Paths, arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Be the helper until it is over. Return the exit code; 1 when no operator was there."""
     syslog.openlog("kubefwd-helper", syslog.LOG_PID, syslog.LOG_AUTHPRIV)
     try:
-        worker = Worker(paths, peer.identify(arguments, environ), _harmless())
-    except (protocol.Refusal, OSError) as error:
+        user = peer.identify(arguments, environ)
+        _harmless()
+        worker = Worker(paths, user)
+    except (Refusal, OSError) as error:
         say(str(error))
         return 1
     try:
-        for whose in (worker.ledger.mine, worker.ledger.dead):
-            worker.undo(whose)
+        worker.undo(worker.ledger.mine)
+        worker.undo(worker.ledger.dead)
         return worker.live()
-    except Stop:
-        return 0
     finally:
         worker.undo(worker.ledger.mine)
-        worker.pair.close()
+        worker.pair.shutdown(socket.SHUT_RDWR)
         os.waitpid(worker.guardian, 0)
 
 
-def _harmless() -> socket.socket:
-    """Drop what was inherited. Return the socket on which TERM and INT arrive."""
+def _harmless() -> None:
+    """Drop what was inherited; standard error stays."""
     os.umask(0o077)
     os.chdir("/")
     os.environ.clear()
@@ -69,45 +73,41 @@ def _harmless() -> socket.socket:
     for fd in (0, 1):
         os.dup2(null, fd)
     os.close(null)
-    wake, caught = socket.socketpair()
-    caught.setblocking(False)
-    signal.set_wakeup_fd(caught.detach())
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
     for number in (signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
-    return wake
 
 
 class Worker:
     """Forks the guardian, then serves connection after connection."""
 
-    def __init__(self, paths: Paths, user: peer.User, wake: socket.socket) -> None:
-        self._paths, self._user, self._wake = paths, user, wake
+    def __init__(self, paths: Paths, user: peer.User) -> None:
+        self._paths, self._user = paths, user
         self.ledger = Ledger(paths.state, user.owner)
-        life = self.ledger.live(paths.patience)
+        self._life = self.ledger.live(paths.patience)
         self._hosts = Hosts(paths.hosts, self.ledger, user.suffixes)
         self._listeners = Listeners(self.ledger)
         self._kubefwd = Kubefwd(user, self._hosts)
-        self.pair, self.guardian = guardian.fork(lambda: self.undo(self.ledger.mine), life)
+        self.pair, self.guardian = guardian.fork(lambda: self.undo(self.ledger.mine))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = max(soft, protocol.MAX_LISTENERS + 1024)
+        wanted = max(soft, MAX_LISTENERS + 1024)
         with contextlib.suppress(ValueError, OSError):  # then EMFILE is an answer to `listen`
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, max(hard, wanted)))
 
     def undo(self, whose: Callable[[str], bool]) -> None:
         """Undo what such owners have done; a step that fails keeps no other from being taken."""
-        steps: dict[str, Callable[[], None]] = {
-            "The hosts file": lambda: self._hosts.remove(whose),
-            "kubefwd": lambda: self._kubefwd.undo(whose),
-            "The listeners": self._listeners.close,
-            "The addresses": lambda: self.ledger.free(whose),
-        }
-        for what, step in steps.items():
+        steps = self._hosts.remove, self._kubefwd.undo, self._listeners.close, self.ledger.free
+        for step in steps:
             try:
-                step()
+                step(whose)
             except Exception as error:  # noqa: BLE001 - whatever it is, the rest must be undone
-                say(f"{what} could not be put back: {error}")
+                say(f"Not everything could be put back: {error}")
+
+    def _stop(self, *_: object) -> None:
+        """Take note of a signal to end: our end of the pair is readable from then on."""
+        with contextlib.suppress(OSError):  # the other end has closed it
+            self.pair.shutdown(socket.SHUT_RD)
 
     def live(self) -> int:
         """Connect, serve, undo, linger; until over, or nobody has come for too long."""
@@ -119,7 +119,7 @@ class Worker:
                 with peer.connect(self._user, self._paths.run_user) as sock:
                     self._serve(sock, session)
                 self.undo(self.ledger.mine)
-            except (protocol.Refusal, OSError) as error:
+            except (Refusal, OSError) as error:
                 reason = str(error)
             if session.over:
                 return 0
@@ -154,12 +154,12 @@ class Worker:
                     return
 
     def _wait(self, seconds: float, sock: socket.socket | None = None) -> set[int]:
-        """Wait for something to read. Return from what; raise Stop when an end is near."""
+        """Wait for something to read. Return from what; end when the guardian has, or we must."""
         poll = select.poll()
-        sources: Sequence[Any] = (self._wake, self.pair, sock, self._kubefwd.output)
+        sources: Sequence[Any] = (self.pair, sock, self._kubefwd.output)
         for one in filter(None, sources):
             poll.register(one, select.POLLIN)
         ready = {fd for fd, _ in poll.poll(max(0, seconds) * 1000)}
-        if ready & {self._wake.fileno(), self.pair.fileno()}:
-            raise Stop
+        if self.pair.fileno() in ready:
+            sys.exit(0)
         return ready

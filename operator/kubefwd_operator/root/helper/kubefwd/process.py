@@ -64,16 +64,16 @@ class Kubefwd:
             self._be_alone()
             life = locked(f"{self._folder}/life")
         try:
-            os.ftruncate(life, 0)
+            life.truncate(0)
             if not os.path.exists(f"{self._folder}/kubefwd"):
                 pinned.copy(self._user, f"{self._folder}/kubefwd")
             self._write("kubeconfig", pinned.kubeconfig(access, f"{self._folder}/token"))
             self._write("token", access["token"])
             self._write("etc/hosts", without(self._read(), bool).decode("latin-1"))
             key = os.urandom(16).hex()
-            self._run(life, key, access["token"])
+            self._run(life.fileno(), key, access["token"])
         finally:
-            os.close(life)
+            life.close()
         return {"api_key": key, "pid": self.pid}
 
     def token(self, token: str) -> None:
@@ -152,7 +152,6 @@ class Kubefwd:
     def _become(self, life: int, mouth: int, key: str) -> NoReturn:
         try:
             os.setsid()
-            signal.set_wakeup_fd(-1)  # the worker's
             for number in _ENDS:
                 signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
@@ -205,11 +204,13 @@ class Kubefwd:
 def _holder(folder: str) -> int | None:
     """Return the pid of who holds the lock there, 0 when it is not written yet, None for nobody."""
     try:
-        os.close(locked(f"{folder}/life"))
-        return None
+        locked(f"{folder}/life").close()
     except Refusal:
         with open(f"{folder}/life", "rb") as file:
             return int(file.read() or b"0")
+    except FileNotFoundError:  # none was started yet
+        pass
+    return None
 
 
 def _leave(folder: str, etc: str) -> None:
