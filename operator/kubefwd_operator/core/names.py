@@ -28,6 +28,7 @@ from kubefwd_operator.root.helper.names import (
     HostsEntry,
     is_hostname,
     is_label,
+    judged,
     refused,
     spell,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "Published",
     "is_hostname",
     "is_label",
+    "judged",
     "publish",
     "refused",
     "spell",

@@ -14,8 +14,9 @@ from kubefwd_operator.core.errors import HelperRefused
 from kubefwd_operator.core.model import Desired, Problem, Repaired
 from kubefwd_operator.core.names import HostsEntry, Placed, Published, ServiceKey, publish
 from kubefwd_operator.core.reason import Reason
-from kubefwd_operator.privileged.channel import HostsOutcome, Withheld
+from kubefwd_operator.privileged.channel import HostsOutcome
 from kubefwd_operator.privileged.rivals import Contested
+from kubefwd_operator.privileged.withheld import Withheld
 
 AGAIN = "It is tried again every 30 seconds."
 

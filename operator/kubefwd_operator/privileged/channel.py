@@ -12,7 +12,7 @@ import logging
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -20,8 +20,9 @@ from kubefwd_operator.core.errors import HelperError, HelperGone, HelperRefused
 from kubefwd_operator.core.kubefwd import KubefwdAccess
 from kubefwd_operator.core.names import HostsEntry, spell
 from kubefwd_operator.privileged.conversation import Conversation
-from kubefwd_operator.privileged.rivals import HOSTS, Contested, contested, holders
+from kubefwd_operator.privileged.rivals import HOSTS, Contested, contested
 from kubefwd_operator.privileged.wire import VERSION, Answer, Event
+from kubefwd_operator.privileged.withheld import Withheld, withheld
 
 BEAT = 2.0
 """Seconds between heartbeats. The helper takes 15 s of silence for our end."""
@@ -32,21 +33,6 @@ counted, not seconds, so that time in which we ourselves were stopped is not hel
 
 
 _LEVELS = {"warning": logging.WARNING, "error": logging.ERROR}
-
-
-@dataclass(frozen=True, slots=True)
-class Withheld:
-    """A name that the helper did not write, and in `message` the sentence why.
-
-    `reason` is refused, held-by-user, held-by-instance or duplicate. `holder` is who holds it, as
-    far as that can be read (`rivals.py`).
-    """
-
-    name: str
-    ip: str
-    reason: str
-    message: str
-    holder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +132,12 @@ class Helper:
         Raises HelperRefused: foreign, limit, read-only, system; and HelperGone.
         """
         answer = await self._talk.ask("hosts", entries=[entry._asdict() for entry in entries])
-        rows = _withheld(answer)
-        held = holders({each.name for each in rows if each.reason in _HELD}, self._hosts_file)
-        withheld = tuple(replace(each, holder=held.get(each.name, "")) for each in rows)
-        elsewhere = {each.name for each in withheld}
+        suffixes = self.hostnames if isinstance(self.hostnames, list) else ()
+        missing = withheld(entries, self._hosts_file, suffixes=suffixes)
+        elsewhere = {each.name for each in missing}
         names = [name for entry in entries for name in spell(entry) if name not in elsewhere]
         changed = answer.body.get("changed") is True
-        return HostsOutcome(withheld, changed, contested(dict.fromkeys(names), self._hosts_file))
+        return HostsOutcome(missing, changed, contested(dict.fromkeys(names), self._hosts_file))
 
     async def kubefwd_start(self, access: KubefwdAccess) -> StartedKubefwd:
         """Have the authorised kubefwd run, with these credentials.
@@ -239,13 +224,3 @@ class Helper:
 def _number(answer: Answer, key: str) -> int:
     value = answer.body.get(key)
     return value if isinstance(value, int) else 0
-
-
-_HELD = ("held-by-user", "held-by-instance")
-
-
-def _withheld(answer: Answer) -> tuple[Withheld, ...]:
-    rows = answer.body.get("withheld")
-    found = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-    keys = ("name", "ip", "reason", "message")
-    return tuple(Withheld(*(str(row.get(key, "")) for key in keys)) for row in found)

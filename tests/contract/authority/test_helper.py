@@ -66,7 +66,9 @@ class TestRealHelper(TalksToHelper):
         process = place.start()
         connection = await asyncio.wait_for(place.listening.accept(), 30)
         assert uid_of(connection) == 0
-        helper = Helper(connection, session=1, log=logging.getLogger("test"))
+        helper = Helper(
+            connection, session=1, log=logging.getLogger("test"), hosts_file=place.hosts
+        )
         await helper.hello(0)
         assert helper.pid == process.pid
         assert descends(helper.guardian, process.pid) is True

@@ -23,7 +23,9 @@ from tests.contract.helper.harness import (
     listens,
 )
 
+from kubefwd_operator.core.names import HostsEntry
 from kubefwd_operator.privileged.rivals import Contested, contested
+from kubefwd_operator.privileged.withheld import withheld
 
 pytestmark = pytest.mark.contract
 NOBODY = 65534
@@ -346,11 +348,12 @@ def test_a_name_stays_with_the_first_and_passes_on_at_its_end(machine: Machine) 
     rivals = Rivals(machine)
     ip = next(_addresses)
     rivals.second.listen(ip, 8080).close()
-    answer = rivals.second.hosts(entry(ip, "web"), entry(ip, "api"))
-    assert {(one["name"], one["reason"]) for one in answer["withheld"]} == {
-        ("web.shop", "held-by-instance"),
-        ("web.shop.svc", "held-by-instance"),
-        ("web.shop.svc.cluster.local", "held-by-instance"),
+    wanted = [HostsEntry(ip, service, "shop") for service in ("web", "api")]
+    assert rivals.second.hosts(*(one._asdict() for one in wanted))["changed"]
+    assert {(one.name, one.reason, one.holder) for one in withheld(wanted, machine.hosts)} == {
+        ("web.shop", "held-by-instance", "0.tilt-10350"),
+        ("web.shop.svc", "held-by-instance", "0.tilt-10350"),
+        ("web.shop.svc.cluster.local", "held-by-instance", "0.tilt-10350"),
     }
     assert f"{ip} api.shop ".encode() in machine.hosts.read_bytes()
     names = ("web.shop", "web.shop.svc", "web.shop.svc.cluster.local")
@@ -358,7 +361,8 @@ def test_a_name_stays_with_the_first_and_passes_on_at_its_end(machine: Machine) 
         Contested(name, f"{NOBODY}.tilt-10350") for name in names
     )
     rivals.first.connection.ask("bye")
-    assert rivals.second.hosts(entry(ip, "web"), entry(ip, "api"))["withheld"] == []
+    assert rivals.second.hosts(*(one._asdict() for one in wanted))["changed"]
+    assert withheld(wanted, machine.hosts) == ()
     rivals.second.ask("bye")
     assert machine.hosts.read_bytes() == rivals.first.before
 
@@ -380,7 +384,7 @@ def test_it_serves_as_many_listeners_as_a_large_cluster_has(machine: Machine) ->
 def test_a_full_hosts_request_is_answered(machine: Machine) -> None:
     running = Running(machine)
     entries = [entry(running.ip, f"service-{n}") for n in range(4096)]
-    done = {"ok": True, "changed": True, "withheld": []}
+    done = {"ok": True, "changed": True}
     assert running.connection.hosts(*entries) == done
     assert running.connection.hosts() == done
     assert machine.hosts.read_bytes() == running.before

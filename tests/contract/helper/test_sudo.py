@@ -59,7 +59,7 @@ class Authorised:
         answer = self.connection.hello(linger)
         self.worker, self.guardian = answer["pid"], answer["guardian"]
         self.socket = self.connection.listen(IP, 80)
-        assert self.connection.hosts(entry(IP, "web", bare=True))["withheld"] == []
+        assert self.connection.hosts(entry(IP, "web", bare=True))["changed"]
         assert self.resolves()
         assert listens("web.shop", 80)
 

@@ -22,6 +22,7 @@ from tests.lab.user import SYSTEM_PATH, Dev
 
 from kubefwd_operator.core.model import Desired, DesiredNamespace, Source
 from kubefwd_operator.core.names import Placed, publish
+from kubefwd_operator.privileged.withheld import withheld
 from kubefwd_operator.root.helper.hosts import Hosts
 from kubefwd_operator.root.helper.ledger import Ledger
 
@@ -39,10 +40,8 @@ def written(folder: Path) -> dict[str, list[str]]:
         Placed("shop", "db", tuple(PODS.values()), tuple(PODS.items())),
     ]
     published = publish(placed, wish)
-    changed, withheld = Hosts("/etc/hosts", Ledger(str(folder), "0.tilt-1")).replace(
-        published.entries
-    )
-    assert (changed, withheld) == (True, [])
+    assert Hosts("/etc/hosts", Ledger(str(folder), "0.tilt-1")).replace(published.entries)
+    assert withheld(published.entries) == ()
     leads = {name: [WEB] for name in published.names["shop", "web"]}
     for name in published.names["shop", "db"]:
         pod = [ip for hostname, ip in PODS.items() if name.startswith(f"{hostname}.")]

@@ -10,8 +10,9 @@ from kubefwd_operator.core.model import Repaired
 from kubefwd_operator.core.names import HostsEntry, Placed
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines.hosts import UNWRITTEN, HostsWriter, names, notes
-from kubefwd_operator.privileged.channel import HostsOutcome, Withheld
+from kubefwd_operator.privileged.channel import HostsOutcome
 from kubefwd_operator.privileged.rivals import Contested
+from kubefwd_operator.privileged.withheld import Withheld
 
 WEB = Placed("shop-a", "web", ("127.18.0.3",))
 NAMES = ("web", "web.shop-a", "web.shop-a.svc", "web.shop-a.svc.cluster.local")
@@ -123,7 +124,7 @@ async def test_a_helper_that_is_gone_is_the_callers_concern(
             "comes here when that one ends",
         ),
         ("held-by-instance", "", Reason.NAME_TAKEN, "another Tilt", "when that one ends"),
-        ("duplicate", "", Reason.NAME_TAKEN, None, ""),
+        ("missing", "", Reason.NAME_TAKEN, None, ""),
     ],
 )
 async def test_a_name_that_is_withheld(

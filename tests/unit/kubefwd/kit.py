@@ -13,8 +13,9 @@ from kubefwd_operator.core.names import HostsEntry, spell
 from kubefwd_operator.engines.kubefwd.answers import Health, Info, Watched
 from kubefwd_operator.engines.kubefwd.api import CONTEXT, KubefwdApi
 from kubefwd_operator.engines.kubefwd.rows import Forward
-from kubefwd_operator.privileged.channel import HostsOutcome, StartedKubefwd, Withheld
+from kubefwd_operator.privileged.channel import HostsOutcome, StartedKubefwd
 from kubefwd_operator.privileged.wire import Event
+from kubefwd_operator.privileged.withheld import Withheld
 
 __all__ = ["Api", "Credentials", "Helper", "access", "forward", "service"]
 

@@ -31,8 +31,9 @@ from kubefwd_operator.core.model import (
 )
 from kubefwd_operator.core.names import HostsEntry
 from kubefwd_operator.engines.native.client import reset_on_close
-from kubefwd_operator.privileged.channel import HostsOutcome, Withheld
+from kubefwd_operator.privileged.channel import HostsOutcome
 from kubefwd_operator.privileged.rivals import Contested
+from kubefwd_operator.privileged.withheld import Withheld
 
 CLUSTER = ClusterRef("/config", "lab", "lab")
 SECOND = 0.1  # what the endpoint's "one second for the other direction" takes here

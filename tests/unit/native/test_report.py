@@ -13,8 +13,8 @@ from kubefwd_operator.engines.native import report
 from kubefwd_operator.engines.native.bindings import Bound
 from kubefwd_operator.engines.native.leases import assign, leases
 from kubefwd_operator.engines.native.plan import plan
-from kubefwd_operator.privileged.channel import Withheld
 from kubefwd_operator.privileged.rivals import Contested
+from kubefwd_operator.privileged.withheld import Withheld
 
 WAITING = Problem(Reason.WAITING_FOR_AUTHORIZATION, "wait")
 TAKEN = Problem(Reason.PORT_TAKEN, "taken")

@@ -17,7 +17,7 @@ from typing import Any
 class FakeHelper:
     """Answers one connection, line by line. `deaf` never answers, `lossy` loses descriptors.
 
-    `kubefwd` is the SHA-256 of the one that it was authorised with.
+    `kubefwd` is the SHA-256 of the one that it was authorised with; `hosts` is where it writes.
     """
 
     def __init__(
@@ -27,8 +27,10 @@ class FakeHelper:
         deaf: bool = False,
         lossy: bool = False,
         kubefwd: str = "",
+        hosts: Path | None = None,
     ):
         self.kubefwd = kubefwd
+        self.hosts = hosts
         self.connection = connection
         self.heard: list[dict[str, Any]] = []
         self.deaf = deaf
@@ -92,12 +94,10 @@ class FakeHelper:
         return {}, []
 
     def _hosts(self, entries: list[dict[str, Any]]) -> Any:
-        withheld = [
-            {"name": one["service"], "ip": one["ip"], "reason": "refused", "message": "no"}
-            for one in entries
-            if one["service"] == "localhost"
-        ]
-        return {"withheld": withheld, "changed": True}, []
+        if self.hosts:
+            with self.hosts.open("a") as file:
+                file.writelines(f"{one['ip']} {' '.join(spelled(one))}\n" for one in entries)
+        return {"changed": True}, []
 
     def _heartbeat(self) -> Any:
         return {}, []
@@ -107,6 +107,13 @@ class FakeHelper:
         return {}, []
 
     _purge = _bye
+
+
+def spelled(one: dict[str, Any]) -> list[str]:
+    """Spell an entry as root does, but for pods and switches, and leave out what it refuses."""
+    short = f"{one['service']}.{one['namespace']}"
+    names = [one["service"], short, f"{short}.svc", f"{short}.svc.cluster.local"]
+    return [name for name in names if name != "localhost"]
 
 
 def refusal(code: str, message: str) -> dict[str, Any]:

@@ -30,7 +30,7 @@ class Pair:
     def __init__(self, beat: float = 60, hosts_file: Path = HOSTS, **faults: Any) -> None:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        self.fake = FakeHelper(theirs, **faults)
+        self.fake = FakeHelper(theirs, hosts=None if hosts_file == HOSTS else hosts_file, **faults)
         self.helper = Helper(ours, session=1, log=LOG, beat=beat, hosts_file=hosts_file)
 
     async def greeted(self) -> "Pair":
@@ -40,8 +40,9 @@ class Pair:
 
 
 @pytest.fixture
-async def pair() -> AsyncIterator[Pair]:
-    pair = await Pair().greeted()
+async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
+    (tmp_path / "hosts").touch()
+    pair = await Pair(hosts_file=tmp_path / "hosts").greeted()
     yield pair
     pair.helper.close()
     pair.fake.connection.close()

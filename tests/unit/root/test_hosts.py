@@ -1,6 +1,5 @@
 """The hosts file: one block per owner, and every other byte as it was."""
 
-import json
 import os
 import stat
 from collections.abc import Callable
@@ -12,11 +11,12 @@ from hypothesis import strategies as st
 from tests.unit.root.leases import alive
 
 from kubefwd_operator.privileged.rivals import Contested, contested
+from kubefwd_operator.privileged.withheld import withheld
 from kubefwd_operator.root.helper import hosts as module
-from kubefwd_operator.root.helper.hosts import MAX_TOLD, Hosts, block, holders, without
+from kubefwd_operator.root.helper.hosts import Hosts, block, holders, without
 from kubefwd_operator.root.helper.ledger import Ledger
 from kubefwd_operator.root.helper.names import HostsEntry, spell
-from kubefwd_operator.root.helper.protocol import MAX_LINE, Refusal
+from kubefwd_operator.root.helper.protocol import Refusal
 
 ME, OTHER = "1000.tilt-10350", "1001.tilt-10350"
 WEB = HostsEntry("127.18.0.3", "web", "shop", bare=True)
@@ -56,7 +56,7 @@ def file(mine: Hosts) -> Path:
 @pytest.mark.parametrize("content", ODD)
 def test_after_undo_the_file_is_byte_equal(mine: Hosts, file: Path, content: bytes) -> None:
     file.write_bytes(content)
-    assert mine.replace([WEB])[0]
+    assert mine.replace([WEB])
     assert file.read_bytes().endswith(content)
     assert b"127.18.0.3 web web.shop " in file.read_bytes()
     mine.remove(_my)
@@ -82,8 +82,8 @@ def test_a_line_that_the_user_puts_into_our_block_is_kept(mine: Hosts, file: Pat
 
 @given(content=st.binary(max_size=200), other=st.booleans())
 def test_any_bytes_come_back(content: bytes, other: bool) -> None:
-    lines, _ = block([WEB], ME, holders(content), ())
-    theirs = block([WEB], OTHER, {}, ())[0] if other else b""
+    lines = block([WEB], ME, holders(content), ())
+    theirs = block([WEB], OTHER, {}, ()) if other else b""
     kept = without(content, lambda owner: owner == ME)
     assert without(lines + theirs + kept, lambda owner: owner == ME) == theirs + kept
 
@@ -95,87 +95,66 @@ def test_near_marks_are_not_ours(parts: list[bytes]) -> None:
 
 
 def test_a_block_has_a_line_per_address_and_its_ipv6_twin() -> None:
-    lines, withheld = block([WEB], ME, {}, ())
+    lines = block([WEB], ME, {}, ())
     names = "web web.shop web.shop.svc web.shop.svc.cluster.local # kubefwd-operator:" + ME
     assert lines.decode() == f"127.18.0.3 {names}\n::ffff:127.18.0.3 {names}\n"
-    assert withheld == []
 
 
 def test_a_name_has_several_addresses_when_the_service_is_headless() -> None:
-    lines, withheld = block([WEB, WEB._replace(ip="127.18.0.4")], ME, {}, ())
+    lines = block([WEB, WEB._replace(ip="127.18.0.4")], ME, {}, ())
     assert lines.count(b"\n") == 4
-    assert withheld == []
 
 
 @pytest.mark.parametrize(
-    "entry, held, reasons",
+    "entry, held, lost",
     [
-        pytest.param(WEB, {"web": ""}, [("web", "held-by-user")], id="the user's own line"),
-        pytest.param(WEB, {"web": OTHER}, [("web", "held-by-instance")], id="another instance"),
-        pytest.param(
-            WEB._replace(namespace="com"), {}, [("web.com", "refused")], id="a public suffix"
-        ),
-        pytest.param(
-            WEB._replace(service="box"), {}, [("box", "refused")], id="the machine's own name"
-        ),
-        pytest.param(
-            WEB._replace(hostnames=("bank.com",)), {}, [("bank.com", "refused")], id="hostname"
-        ),
+        pytest.param(WEB, {"web": ""}, "web", id="the user's own line"),
+        pytest.param(WEB, {"web": OTHER}, "web", id="another instance"),
+        pytest.param(WEB._replace(namespace="com"), {}, "web.com", id="a public suffix"),
+        pytest.param(WEB._replace(service="box"), {}, "box", id="the machine's own name"),
+        pytest.param(WEB._replace(hostnames=("bank.com",)), {}, "bank.com", id="hostname"),
         pytest.param(
             WEB._replace(namespace="com", hostnames=("web.com",)),
             {},
-            [("web.com", "refused")],
+            "web.com",
             id="a hostname that is a refused short name",
         ),
         pytest.param(
             WEB._replace(hostnames=("shop.test",)),
             {"shop.test": ""},
-            [("shop.test", "held-by-user")],
+            "shop.test",
             id="a hostname of the user's own line",
         ),
         pytest.param(
             WEB._replace(hostnames=("shop.test",)),
             {"shop.test": OTHER},
-            [("shop.test", "held-by-instance")],
+            "shop.test",
             id="a hostname of another instance",
         ),
     ],
 )
-def test_a_name_is_withheld_alone(
-    entry: HostsEntry, held: dict[str, str], reasons: list[tuple[str, str]]
-) -> None:
-    lines, withheld = block([entry], ME, held, ("box",))
-    assert [(one["name"], one["reason"]) for one in withheld] == reasons
+def test_a_name_is_withheld_alone(entry: HostsEntry, held: dict[str, str], lost: str) -> None:
+    lines = block([entry], ME, held, ("box",))
     words = [word for line in lines.split(b"\n") for word in line.split(b"#")[0].split()]
-    assert all(name.encode() not in words for name, _ in reasons)
-    assert f"{entry.service}.{entry.namespace}.svc.cluster.local".encode() in words
+    left = [name.encode() for name in spell(entry) if name != lost]
+    assert words == [b"127.18.0.3", *left, b"::ffff:127.18.0.3", *left]
 
 
 def test_hostnames_follow_the_names_of_the_cluster() -> None:
     entry = WEB._replace(hostnames=("shop.test", "api.dev.example.com"))
-    lines, withheld = block([entry], ME, {}, (), ("dev.example.com",))
-    assert withheld == []
+    lines = block([entry], ME, {}, (), ("dev.example.com",))
+    assert lines.count(b"\n") == 2
     for line in lines.splitlines():
         assert line.split(b" # ")[0].endswith(b".cluster.local shop.test api.dev.example.com")
 
 
-def test_an_entry_given_twice_is_withheld_the_second_time() -> None:
-    lines, withheld = block([WEB, WEB], ME, {}, ())
-    assert lines.count(b"\n") == 2
-    assert {one["reason"] for one in withheld} == {"duplicate"}
+def test_an_entry_given_twice_is_written_once() -> None:
+    assert block([WEB, WEB], ME, {}, ()) == block([WEB], ME, {}, ())
 
 
 def test_an_entry_without_any_name_left_makes_no_line() -> None:
-    lines, _ = block([WEB, WEB], ME, dict.fromkeys(spell(WEB), ""), ())
+    lines = block([WEB, WEB], ME, dict.fromkeys(spell(WEB), ""), ())
     assert lines == b""
-
-
-def test_the_answer_stays_below_the_limit_of_a_line() -> None:
-    entry = HostsEntry("127.18.100.100", "s" * 63, "n" * 63, "p" * 63, bare=True)
-    entries = [entry._replace(ip=f"127.18.{n // 200}.{n % 200 + 1}") for n in range(4096)]
-    _, withheld = block(entries, ME, dict.fromkeys(spell(entry), "9" * 10 + "." + "i" * 32), ())
-    assert len(withheld) == MAX_TOLD
-    assert len(json.dumps({"id": 1 << 52, "withheld": withheld})) < MAX_LINE - 100
 
 
 @pytest.mark.parametrize(
@@ -201,12 +180,12 @@ def test_who_holds_a_name(content: bytes, held: dict[str, str]) -> None:
 
 
 def test_the_same_block_again_writes_nothing(mine: Hosts, file: Path) -> None:
-    assert mine.replace([WEB])[0]
+    assert mine.replace([WEB])
     before = file.stat()
-    assert not mine.replace([WEB])[0]
+    assert not mine.replace([WEB])
     assert file.stat().st_ino == before.st_ino
-    assert mine.replace([WEB._replace(ip="127.18.0.4")])[0]
-    assert mine.replace([])[0]
+    assert mine.replace([WEB._replace(ip="127.18.0.4")])
+    assert mine.replace([])
     assert file.read_bytes() == b"127.0.0.1 localhost\n"
 
 
@@ -216,11 +195,12 @@ def test_two_owners_have_two_blocks_and_the_first_keeps_the_name(
     theirs = _make(tmp_path, OTHER)
     file.write_bytes(b"10.0.0.1 x")
     mine.replace([WEB])
-    _, withheld = theirs.replace([WEB._replace(ip="127.18.0.4")])
-    assert {one["reason"] for one in withheld} == {"held-by-instance"}
-    assert ME in withheld[0]["message"]
+    again = [WEB._replace(ip="127.18.0.4")]
+    theirs.replace(again)
+    assert {(one.reason, one.holder) for one in withheld(again, file)} == {("held-by-instance", ME)}
     mine.remove(_my)
-    assert theirs.replace([WEB._replace(ip="127.18.0.4")]) == (True, [])
+    assert theirs.replace(again)
+    assert withheld(again, file) == ()
     theirs.remove(OTHER.__eq__)
     assert file.read_bytes() == b"10.0.0.1 x"
 
@@ -229,16 +209,16 @@ def test_the_holder_of_a_name_learns_who_waits_for_it(
     mine: Hosts, file: Path, tmp_path: Path
 ) -> None:
     theirs = _make(tmp_path, OTHER)
-    assert mine.replace([WEB]) == (True, [])
+    assert mine.replace([WEB])
     wanted = [WEB._replace(ip="127.18.0.4"), WEB._replace(ip="127.18.0.5", namespace="two")]
     theirs.replace(wanted)
     assert contested([f"web.two{end}" for end in ("", ".svc")], file) == ()
     assert b"127.18.0.5 web.two " in file.read_bytes()
     assert holders(file.read_bytes())["web"] == ME
-    assert mine.replace([WEB]) == (False, [])
+    assert not mine.replace([WEB])
     assert contested(spell(WEB), file) == tuple(Contested(name, OTHER) for name in spell(WEB))
     theirs.replace([])
-    assert mine.replace([WEB]) == (False, [])
+    assert not mine.replace([WEB])
     assert contested(spell(WEB), file) == ()
     mine.remove(_my)
     assert file.read_bytes() == b"127.0.0.1 localhost\n"
@@ -291,9 +271,9 @@ def test_a_change_by_somebody_else_meanwhile_is_not_lost(
             file.write_bytes(b"10.0.0.9 web\n")
 
     monkeypatch.setattr(os, "fsync", fsync)
-    _, withheld = mine.replace([WEB])
+    mine.replace([WEB])
     assert file.read_bytes().endswith(b"10.0.0.9 web\n")
-    assert [one["name"] for one in withheld] == ["web"]
+    assert [(one.name, one.reason) for one in withheld([WEB], file)] == [("web", "held-by-user")]
 
 
 def test_a_file_that_never_stays_still_is_given_up(
@@ -430,7 +410,7 @@ def test_dead_owners_are_swept_and_living_ones_stay(
     theirs = _make(tmp_path, OTHER)
     mine.replace([WEB])
     theirs.replace([WEB._replace(service="api")])
-    dead = block([WEB._replace(service="db")], "7.dead", {}, ())[0]
+    dead = block([WEB._replace(service="db")], "7.dead", {}, ())
     file.write_bytes(dead + file.read_bytes())
     mine.remove(mine.ledger.dead)
     assert b"7.dead" not in file.read_bytes()

@@ -2,9 +2,10 @@
 
 Each of our lines ends in a mark with its owner, and new ones go to the top of the file: so taking
 them out again gives back the same bytes, whatever the user wrote meanwhile and however it ends.
-Names that another owner holds are in a comment of the block, so that its operator can read who
-waits. The file is replaced by rename; where that is impossible (a bind mount) it is written in
-place, after all of it has gone to a journal, from which the next edit finishes a torn write.
+Names that are refused, or held by others, are left out, as anybody can read; those that another
+owner holds are in a comment of the block, so that its operator can read who waits. The file is
+replaced by rename; where that is impossible (a bind mount) it is written in place, after all of it
+has gone to a journal, from which the next edit finishes a torn write.
 """
 
 import contextlib
@@ -16,14 +17,12 @@ from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
 from .ledger import Ledger
-from .names import HostsEntry, refused, spell
+from .names import HostsEntry, judged
 from .protocol import Refusal
 
-Told = list[dict[str, str]]
 _MARK = re.compile(rb"# kubefwd-operator:([0-9]{1,10}\.[a-z0-9-]{1,32})\r?$")
 _NO_RENAME = {errno.EBUSY, errno.EROFS, errno.EACCES, errno.EPERM, errno.EXDEV}
 _JOURNAL_SECONDS = 5  # a file written later than this after its journal was written by others
-MAX_TOLD = 1500  # keeps the answer below 1 MiB
 
 
 def owner_of(line: bytes) -> str:
@@ -55,44 +54,18 @@ def block(
     held: dict[str, str],
     machine: Sequence[str],
     suffixes: Sequence[str] = (),
-) -> tuple[bytes, Told]:
-    """Build this owner's lines, and tell which names are withheld, and why.
-
-    Hostnames end in one of `suffixes`, or in one that is free to all.
-    """
+) -> bytes:
+    """Build this owner's lines, without the names that are refused or held."""
     lines: list[str] = []
-    withheld: Told = []
-    seen: set[tuple[str, str]] = set()
     for entry in entries:
-        why = {}
-        for name in spell(entry):
-            refusal = refused(name, machine, suffixes if name in entry.hostnames else None)
-            why[name] = _objection(name, held, refusal, (name, entry.ip) in seen)
-        names = " ".join(name for name, (reason, _) in why.items() if not reason)
-        waits = " ".join(name for name, (reason, _) in why.items() if reason == "held-by-instance")
-        seen.update((name, entry.ip) for name, (reason, _) in why.items() if not reason)
-        withheld += [
-            {"name": name, "ip": entry.ip, "reason": reason, "message": message}
-            for name, (reason, message) in why.items()
-            if reason
-        ]
+        names = [name for name, why in judged(entry, machine, suffixes).items() if not why]
+        free = " ".join(name for name in names if name not in held)
+        waits = " ".join(name for name in names if held.get(name))
         # The twin answers look-ups of IPv6 addresses, which would else go out to the network.
-        starts = [f"{ip} {names}" for ip in (entry.ip, f"::ffff:{entry.ip}") if names]
+        starts = [f"{ip} {free}" for ip in (entry.ip, f"::ffff:{entry.ip}") if free]
         starts += [f"# waits for {waits}"] if waits else []
         lines += [f"{start} # kubefwd-operator:{owner}\n" for start in starts]
-    return "".join(lines).encode(), withheld[:MAX_TOLD]
-
-
-def _objection(name: str, held: dict[str, str], refusal: str, again: bool) -> tuple[str, str]:
-    if refusal:
-        return "refused", refusal
-    if again:
-        return "duplicate", "It was given twice for the same address."
-    if name not in held:
-        return "", ""
-    if held[name]:
-        return "held-by-instance", f"It is in use by {held[name]}."
-    return "held-by-user", "A line of your own in the hosts file holds it."
+    return "".join(dict.fromkeys(lines)).encode()
 
 
 class Hosts:
@@ -102,22 +75,20 @@ class Hosts:
         self.path, self.ledger, self._journal = path, ledger, f"{ledger.folder}/hosts.journal"
         self.suffixes = suffixes
 
-    def replace(self, entries: Sequence[HostsEntry]) -> tuple[bool, Told]:
-        """Make the owner's block hold `entries`. Return whether it changed, what is not in."""
+    def replace(self, entries: Sequence[HostsEntry]) -> bool:
+        """Make the owner's block hold `entries`. Return whether it is another one now."""
         host = socket.gethostname().lower()
         machine, mine = (host, host.split(".")[0]), self.ledger.mine
-        withheld: Told = []
 
         def change(content: bytes) -> bytes:
-            nonlocal withheld
             rest = without(content, mine)
             held, owner = holders(rest), self.ledger.owner
-            lines, withheld = block(entries, owner, held, machine, self.suffixes)
+            lines = block(entries, owner, held, machine, self.suffixes)
             ours = [line for line in content.split(b"\n") if mine(owner_of(line))]
             # Equal, wherever it stands: nothing is to be done.
             return content if lines.split(b"\n")[:-1] == ours else lines + rest
 
-        return self.edit(change), withheld
+        return self.edit(change)
 
     def remove(self, whose: Callable[[str], bool]) -> None:
         """Take the blocks of such owners out."""

@@ -72,3 +72,14 @@ def refused(name: str, machine: Iterable[str] = (), suffixes: Iterable[str] | No
     if rest and rest[-1] in PUBLIC_SUFFIXES and not name.endswith(CLUSTER_SUFFIX):
         return f"Names in .{rest[-1]} belong to the internet or the local network."
     return ""
+
+
+def judged(
+    entry: HostsEntry, machine: Iterable[str], suffixes: Iterable[str] = ()
+) -> dict[str, str]:
+    """Every name of an entry, with why root does not publish it, or an empty text."""
+    hostnames = entry.hostnames
+    return {
+        name: refused(name, machine, suffixes if name in hostnames else None)
+        for name in spell(entry)
+    }

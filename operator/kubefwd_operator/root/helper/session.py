@@ -83,9 +83,9 @@ class Session:
         for ip in ips:
             if not self._ledger.mine(self._ledger.holder(ip)) and not self._kubefwd.lends(ip):
                 raise Refusal("foreign", f"{ip} is not leased to this instance.")
-        changed, withheld = self._file.replace(wanted)
+        changed = self._file.replace(wanted)
         self._listeners.name(ips)
-        return {"changed": changed, "withheld": withheld}
+        return {"changed": changed}
 
     def _purge(self) -> None:
         self._bye()
