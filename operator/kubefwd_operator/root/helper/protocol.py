@@ -46,6 +46,7 @@ class Rule(NamedTuple):
 
 
 Rules = Mapping[str, Rule]
+Grammar = Mapping[str, Rules]
 
 
 def matching(pattern: str, sentence: str, code: str = "protocol", limit: int = 1024) -> Rule:
@@ -76,7 +77,7 @@ _SOCKET: Rules = {
     "ip": matching(rf"127\.1[89]\.{_OCTET}\.(?!(0|255)$){_OCTET}", _RANGE, "foreign"),
     "port": Rule(int, range(1, 1 << 16).__contains__, "A port is a whole number from 1 to 65535."),
 }
-VERBS: Mapping[str, Rules] = {
+VERBS: Grammar = {
     "hello": {
         "version": Rule(int, (1).__eq__, "The helper speaks version 1 only.", "version"),
         "linger": Rule(int, range(301).__contains__, "linger is 0 to 300 seconds."),
@@ -107,9 +108,7 @@ def load(line: bytes) -> dict[str, Any]:
     return message
 
 
-def request(
-    message: dict[str, Any], verbs: Mapping[str, Rules] = VERBS
-) -> tuple[str, dict[str, Any]]:
+def request(message: dict[str, Any], verbs: Grammar = VERBS) -> tuple[str, dict[str, Any]]:
     """Return the verb and its fields, all present, none unknown, each as its rule says."""
     verb = message.get("verb")
     if not isinstance(verb, str) or verb not in verbs:

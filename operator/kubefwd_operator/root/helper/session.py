@@ -16,13 +16,13 @@ from .listeners import Listeners
 from .protocol import FramingLost, Refusal
 
 Undo = Callable[[Callable[[str], bool]], None]
-_TOLD = ("linger", "ip", "port", "server")  # what else there is, is long or a secret
+_TOLD = ("linger", "ip", "port", "entries", "server")  # what else there is, is a secret
 
 
 def audit(owner: str, verb: str, fields: dict[str, Any], outcome: dict[str, Any]) -> str:
     """Say in one line who asked for what, and what became of it; no value can forge another."""
-    words = [f"{name}={fields[name]}" for name in _TOLD if name in fields]
-    words += [f"entries={len(fields['entries'])}"] if "entries" in fields else []
+    told = {**fields, "entries": len(fields.get("entries", ()))}
+    words = [f"{name}={told[name]}" for name in _TOLD if name in fields]
     result = "done" if outcome["ok"] else f"refused ({outcome['error']})"
     return ascii(" ".join([f"{owner}:", verb, *words, result]))[1:-1]
 

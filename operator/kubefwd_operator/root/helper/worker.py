@@ -60,7 +60,7 @@ def run(paths: Paths, arguments: Sequence[str], environ: Mapping[str, str]) -> i
         return worker.live()
     finally:
         worker.undo(worker.ledger.mine)
-        worker.pair.shutdown(socket.SHUT_RDWR)
+        worker.pair.close()
         os.waitpid(worker.guardian, 0)
 
 
@@ -106,15 +106,14 @@ class Worker:
 
     def _stop(self, *_: object) -> None:
         """Take note of a signal to end: our end of the pair is readable from then on."""
-        with contextlib.suppress(OSError):  # the other end has closed it
+        with contextlib.suppress(OSError):  # it is closed, so the end is near anyhow
             self.pair.shutdown(socket.SHUT_RD)
 
     def live(self) -> int:
         """Connect, serve, undo, linger; until over, or nobody has come for too long."""
         until, code, reason = time.monotonic() + self._paths.patience, 1, ""
         while time.monotonic() < until:
-            parts = self._hosts, self._listeners, self._kubefwd
-            session = Session(*parts, self.guardian, self.undo)
+            session = Session(self._hosts, self._listeners, self._kubefwd, self.guardian, self.undo)
             try:
                 with peer.connect(self._user, self._paths.run_user) as sock:
                     self._serve(sock, session)

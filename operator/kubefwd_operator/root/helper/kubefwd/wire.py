@@ -1,16 +1,15 @@
 """What may be asked of kubefwd: its verbs, as in `protocol.py`, and its addresses."""
 
 import re
-from collections.abc import Mapping
 
-from ..protocol import Rules, matching
+from ..protocol import Grammar, matching
 
 _ADDRESS = re.compile(r"127\.1\.(?!(1?[0-9]|2[0-6])\.)[0-9.]+")
 _HOST = r"([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])"
 _PEM = r"(-----BEGIN [A-Z0-9 ]{1,40}-----\n[A-Za-z0-9+/=\n]+-----END [A-Z0-9 ]{1,40}-----\n)*"
 _KEY = matching(_PEM, "Certificate and key are at most 64 KiB of PEM.", limit=65536)
 _TOKEN = matching("[!-~]*", "A token is at most 64 KiB of visible ASCII.", limit=65536)
-VERBS: Mapping[str, Rules] = {
+VERBS: Grammar = {
     "kubefwd-start": {
         "server": matching(
             rf"https://{_HOST}(:[0-9]{{1,5}})?(/[A-Za-z0-9._~/-]*)?",
