@@ -68,7 +68,7 @@ class FakeHelper:
         self.connection.sendall(line)
 
     def _hello(self, version: int, linger: int) -> Any:
-        who = {"pid": os.getpid(), "guardian": 2, "platform": sys.platform}
+        who = {"pid": os.getpid(), "guardian": 2}
         return {"version": version, "kubefwd": self.kubefwd, "hostnames": [], **who}, []
 
     def _kubefwd_start(self, **access: str) -> Any:

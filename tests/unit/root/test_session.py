@@ -82,7 +82,6 @@ def _port() -> int:
 
 def test_hello_tells_who_answers(side: Side) -> None:
     answer, _ = side.ask("hello", version=1, linger=30)
-    assert answer.pop("platform") in {"linux", "darwin"}
     told = {"version": 1, "kubefwd": "", "hostnames": (), "pid": os.getpid(), "guardian": 4711}
     assert answer == {"id": 7, "ok": True, **told}
     assert (side.session.linger, side.session.closed) == (30, False)

@@ -74,12 +74,9 @@ def refused(name: str, machine: Iterable[str] = (), suffixes: Iterable[str] | No
     return ""
 
 
-def judged(
-    entry: HostsEntry, machine: Iterable[str], suffixes: Iterable[str] = ()
-) -> dict[str, str]:
+def judged(entry: HostsEntry, machine: Iterable[str], ends: Iterable[str] = ()) -> dict[str, str]:
     """Every name of an entry, with why root does not publish it, or an empty text."""
-    hostnames = entry.hostnames
     return {
-        name: refused(name, machine, suffixes if name in hostnames else None)
+        name: refused(name, machine, ends if name in entry.hostnames else None)
         for name in spell(entry)
     }

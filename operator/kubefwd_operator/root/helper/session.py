@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 import syslog
 from collections.abc import Callable
 from typing import Any
@@ -73,7 +72,7 @@ class Session:
 
     def _hello(self, version: int, linger: int) -> dict[str, Any]:
         self.linger = linger
-        who = {"pid": os.getpid(), "guardian": self._guardian, "platform": sys.platform}
+        who = {"pid": os.getpid(), "guardian": self._guardian}
         authorised = {"kubefwd": self._kubefwd.authorised, "hostnames": self._file.suffixes}
         return {"version": version, **authorised, **who}
 
