@@ -42,6 +42,9 @@ _MAX_TOLD = 10
 
 _MORE = "And more: `kubefwd-operator status` lists them all."
 
+_MAX_LINKS = 50
+"""Of a row: six lines of the page. With hundreds its log, and so the reason, is out of sight."""
+
 _BY_ITSELF = frozenset({Reason.STARTING, Reason.ENGINE_RESTARTING})
 """Of what concerns everything, that which nobody has to do anything about."""
 
@@ -146,7 +149,7 @@ def _namespace_row(
         reason=reason,
         sentences=sentences,
         order=_FIRST + 1,  # all the same: the page sorts them by name, and none moves another
-        links=tuple(link for service in services for link in service.links),
+        links=tuple(link for service in services for link in service.links)[:_MAX_LINKS],
     )
 
 

@@ -233,6 +233,13 @@ def test_a_row_links_every_web_service_of_its_namespace() -> None:
     )
 
 
+def test_a_row_with_hundreds_of_services_links_the_first_ones() -> None:
+    now = seen(*(row(f"web{number:03}.a") for number in range(250)))
+    found = shown(wish("a"), now)["kubefwd:ns:a"]
+    assert [link.name for link in found.links] == [f"web{number:03}" for number in range(50)]
+    assert found.sentences == ("Forwarding 250 services.",)
+
+
 def test_a_sentence_holds_nothing_that_moves_a_cursor_and_indents_its_further_lines() -> None:
     said = broken(Reason.FORBIDDEN, "first:\nsecond \x1b[2Jthird\x07\r\nfourth")
     found = shown(wish("a"), seen(a=said))["kubefwd:ns:a"]
