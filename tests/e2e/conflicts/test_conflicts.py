@@ -100,18 +100,27 @@ def test_what_the_table_says_to_do_ends_each_conflict(
 
     assert "Take that line out of /etc/hosts" in found["HostsFile"]["remedy"]
     HOSTS.write_bytes(HOSTS.read_bytes().replace(LINE, b""))
+    assert "list 'billing/tools' in the argument `skip`" in found["Port"]["remedy"]
+    first = "['--namespaces=storefront']"
+    skipping = "['--namespaces=storefront', '--skip=billing/tools']"
+    tilt.write("Tiltfile", tilt.tiltfile.replace(first, skipping))
+    wait_kinds(tilt, "SameName", "PublicName")
+    assert row(tilt.status(), "tools.billing")["reason"] == "Skipped"
+    assert not address("tools.billing")
+    assert get("127.0.0.1:9000").headers["server"].startswith("SimpleHTTP")
+    wait_answer("ledger.billing")
+
     assert "Stop that program" in found["Port"]["remedy"]
     server.stop()
-    tilt.click("kubefwd:refresh")
-    wait_kinds(tilt, "SameName", "PublicName")
-    wait_answer("ledger.billing", "tools.billing:9000")
+    tilt.write("Tiltfile", tilt.tiltfile.replace(skipping, first))
+    wait_answer("tools.billing:9000")
     assert get("tools.billing:9000").json()["service"] == "back"
+    wait_kinds(tilt, "SameName", "PublicName")
 
     assert "list 'billing' first in the argument `namespaces`" in found["SameName"]["remedy"]
     assert "list 'app' in the argument `exclude`" in found["PublicName"]["remedy"]
     arguments = "['--namespaces=billing', '--exclude=app']"
-    before = "['--namespaces=storefront']"
-    tilt.write("Tiltfile", tilt.tiltfile.replace(before, arguments))
+    tilt.write("Tiltfile", tilt.tiltfile.replace(first, arguments))
     status = tilt.wait_status(
         lambda now: is_ready(now) and [it["without"] for it in now["conflicts"]] == [STOREFRONT]
     )

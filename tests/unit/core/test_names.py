@@ -301,6 +301,24 @@ def test_names_are_unambiguous_whatever_things_are_called(
     assert publish(reversed(services), desired(*namespaces, source=source, bare=bare)) == published
 
 
+@given(
+    st.lists(placed, max_size=12, unique_by=lambda service: service.key),
+    st.lists(labels, unique=True),
+    st.sampled_from(Source),
+)
+def test_whoever_is_told_to_have_a_name_has_it(
+    services: list[Placed], namespaces: list[str], source: Source
+) -> None:
+    published = publish(services, desired(*namespaces, source=source))
+    for key, own in published.problems.items():
+        here = (f"{key[1]}.{key[0]}", f"namespace '{key[0]}'")
+        for problem in own:
+            assert problem.clash, problem
+            has, without = problem.clash.has in here, problem.clash.without in here
+            assert has is not without
+            assert (problem.clash.over in published.names[key]) is has
+
+
 @given(st.lists(placed, max_size=12, unique_by=lambda service: service.key))
 def test_every_service_keeps_its_long_forms(services: list[Placed]) -> None:
     namespaces = sorted({service.namespace for service in services})
