@@ -132,6 +132,17 @@ async def test_what_was_not_there_when_we_looked_is_a_conflict_and_what_has_gone
         await show_buttons(client, there, {})
 
 
+async def test_a_reload_of_the_tiltfile_leaves_them_as_they_are(
+    tilt: Tilt, client: TiltClient
+) -> None:
+    await show(client, FULL)
+    read = settled(tilt)
+    (tilt.folder / "Tiltfile").write_text(TILTFILE + "print('read again')\n")
+    wait_for(lambda: "read again" in tilt.output, "a reload")
+    wait_for(lambda: tilt.output.count("Successfully loaded Tiltfile") > 1, "its end")
+    assert shown(tilt) == read
+
+
 async def test_a_button_of_somebody_else_is_left_alone(
     new_tilt: Callable[..., Tilt], tmp_path: Path
 ) -> None:
