@@ -39,7 +39,7 @@ from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.core.settings import Settings
 from kubefwd_operator.core.status import Process, Status
 from kubefwd_operator.schedule import Schedule
-from kubefwd_operator.tilt.buttons import show_buttons
+from kubefwd_operator.tilt.buttons import offers, show_buttons
 from kubefwd_operator.tilt.client import MEMORY, STATUS, TiltClient, TiltObjects
 from kubefwd_operator.tilt.parse import Parser, session_pid
 from kubefwd_operator.tilt.publish import publish
@@ -176,16 +176,17 @@ class Loop:
             wanted[MEMORY] = memory.encode(self._memory)
         await publish(self._client, objects, wanted)
         if self._memory is not None:
-            situation = self._situation(self._memory, catalog, authority)
+            situation = self._situation(self._memory, objects, catalog, authority)
             await show_buttons(self._client, objects, buttons.wanted(situation))
         await self._rows.publish(objects, rows.rows(current), self._now())
 
     def _situation(
-        self, memory: Memory, catalog: CatalogSeen, authority: AuthoritySeen
+        self, memory: Memory, objects: TiltObjects, catalog: CatalogSeen, authority: AuthoritySeen
     ) -> buttons.Situation:
-        """Gather what the buttons depend on."""
+        """Gather what the buttons depend on. Until namespaces are counted, offers stay."""
         desired = self._decision.desired
-        offered = frozenset((*catalog.available, *memory.stopped)) - self._settings.exclude
+        known = offers(objects) if catalog.available is None else catalog.available
+        offered = frozenset((*known, *memory.stopped)) - self._settings.exclude
         return buttons.Situation(
             forwarded=tuple(namespace.name for namespace in desired.namespaces),
             offered=offered,

@@ -292,6 +292,23 @@ async def test_stop_and_forward_change_the_wish_the_buttons_and_what_is_said(
         ]
 
 
+async def test_what_is_offered_stays_until_the_next_operator_has_counted() -> None:
+    async with running(namespaces=("a",)) as world:
+        world.parts.catalog = CatalogSeen(available=("b", "c"))
+        await after(world)
+        before = dict(world.tilt.buttons)
+    async with running(namespaces=("a",)) as world:
+        world.tilt.buttons = dict(before)
+        await after(world)
+        assert world.tilt.button_writes == []
+        world.parts.catalog = CatalogSeen(available=("b",))
+        await after(world)
+        assert world.tilt.choices(FORWARD_BUTTON)[1:] == ["b"]
+        world.parts.catalog = CatalogSeen(available=())
+        await after(world)
+        assert world.tilt.choices(FORWARD_BUTTON) == []
+
+
 async def test_the_last_that_is_forwarded_takes_the_button_with_it() -> None:
     async with running(namespaces=("a",)) as world:
         await after(world)

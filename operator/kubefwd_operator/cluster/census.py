@@ -26,7 +26,7 @@ class Census:
     """Begins when it is made, inside the loop; `changed` is called when `names` are others."""
 
     def __init__(self, client: Source, changed: Callable[[], None]) -> None:
-        self.names: tuple[str, ...] = ()
+        self.names: tuple[str, ...] | None = None
         self._client, self._changed = client, changed
         self._task = asyncio.create_task(self._run(), name="census of namespaces")
 
@@ -37,12 +37,13 @@ class Census:
 
     async def _run(self) -> None:
         while True:
+            names = self.names
             try:
                 names = _names(await self._client.get("/api/v1/namespaces", resourceVersion="0"))
             except Forbidden:
                 names = ()
             except ClusterError:
-                names = self.names
+                pass  # what was known stays; those who need the cluster tell what is wrong
             if names != self.names:
                 self.names = names
                 self._changed()

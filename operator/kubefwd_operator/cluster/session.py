@@ -87,7 +87,7 @@ class Session:
         errors = (namespace.cluster_error for namespace in self._namespaces.values())
         error = self._error or next((error for error in errors if error), self._dial_error)
         problem = problem_of(error) if error else None
-        available = self._census.names if self._census else ()
+        available = self._census.names if self._census else None
         policies = self._policies.seen() if self._policies else self._known_policies
         return CatalogSeen(self.ref, MappingProxyType(found), problem, available, policies)
 

@@ -70,6 +70,13 @@ def same(one: object, other: object) -> bool:
     return _full(one) == _full(other)
 
 
+def choices(spec: object) -> frozenset[str]:
+    """Read what a spec offers to choose."""
+    inputs = spec.get("inputs") if isinstance(spec, Mapping) else None
+    found = (each.get("choice") or {} for each in inputs or ())
+    return frozenset(name for each in found for name in each.get("choices") or ()) - {NO_CHOICE}
+
+
 def _forward(situation: Situation) -> Spec:
     text = {"placeholder": "name of a namespace"}
     inputs = [{"name": NAMESPACE, "label": "Namespace", "text": text}]

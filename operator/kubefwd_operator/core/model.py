@@ -227,13 +227,14 @@ class NamespaceSeen:
 class CatalogSeen:
     """Everything that the catalog knows at this moment. `problem` concerns the whole cluster.
 
-    `available` are the names of all namespaces of the cluster, if the developer may list them.
+    `available` are the names of all namespaces of the cluster, none if the developer may not list
+    them; None until that is known.
     """
 
     cluster: ClusterRef | None = None
     namespaces: Mapping[str, NamespaceSeen] = field(default_factory=lambda: MappingProxyType({}))
     problem: Problem | None = None
-    available: tuple[str, ...] = ()
+    available: tuple[str, ...] | None = None
     policies: PoliciesSeen = UNREAD
 
 

@@ -7,7 +7,8 @@ and Tilt's own annotation on it, a hash of its spec, is neither compared nor tak
 
 from collections.abc import Mapping
 
-from kubefwd_operator.core.buttons import OURS, Spec, same
+from kubefwd_operator.core.buttons import OURS, Spec, choices, same
+from kubefwd_operator.core.clicks import FORWARD_BUTTON
 from kubefwd_operator.tilt.client import LABELS, Raw, TiltClient, TiltObjects
 
 
@@ -26,6 +27,14 @@ async def show_buttons(client: TiltClient, seen: TiltObjects, wanted: Mapping[st
     for name in OURS - wanted.keys():
         if name in there and _is_ours(there[name]):
             await client.remove_button(name)
+
+
+def offers(seen: TiltObjects) -> frozenset[str]:
+    """Read which namespaces our button offers to forward."""
+    for raw in seen.buttons:
+        if raw["metadata"]["name"] == FORWARD_BUTTON and _is_ours(raw):
+            return choices(raw.get("spec"))
+    return frozenset()
 
 
 def _is_ours(raw: Raw) -> bool:

@@ -247,7 +247,7 @@ async def test_who_may_not_list_namespaces_gets_no_offer_and_no_complaint() -> N
     async with running(api) as subject:
         subject.catalog.want(desired("shop"))
         await until(lambda: synced(subject))
-        assert subject.catalog.seen().available == ()
+        await until(lambda: subject.catalog.seen().available == ())
         assert subject.catalog.seen().problem is None
 
 

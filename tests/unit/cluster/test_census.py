@@ -27,7 +27,7 @@ class Source:
         return {"items": [{"metadata": each} for each in answer]}
 
 
-async def seen(source: Source, rounds: int) -> tuple[tuple[str, ...], int]:
+async def seen(source: Source, rounds: int) -> tuple[tuple[str, ...] | None, int]:
     """The names after some rounds, and how often they were told."""
     told: list[int] = []
     census = Census(source, lambda: told.append(1))
@@ -47,14 +47,15 @@ A, B = {"name": "a"}, {"name": "b"}
         pytest.param([[B, A]], ("a", "b"), 1, id="sorted, told once"),
         pytest.param([[A], [A, B], [A]], ("a",), 3, id="they come and go"),
         pytest.param([[A, B | {"deletionTimestamp": "now"}]], ("a",), 1, id="on its way out"),
-        pytest.param([[]], (), 0, id="none"),
+        pytest.param([[]], (), 1, id="none"),
         pytest.param([[A], ClusterUnreachable("no")], ("a",), 1, id="what was known stays"),
         pytest.param([[A], Forbidden("no")], (), 2, id="forbidden meanwhile"),
-        pytest.param([Forbidden("no")], (), 0, id="forbidden"),
+        pytest.param([Forbidden("no")], (), 1, id="forbidden"),
+        pytest.param([ClusterUnreachable("no")], None, 0, id="not known"),
         pytest.param([ClusterUnreachable("no"), [A]], ("a",), 1, id="reached later"),
     ],
 )
 async def test_what_is_counted(
-    answers: list[list[dict[str, Any]] | ClusterError], names: tuple[str, ...], told: int
+    answers: list[list[dict[str, Any]] | ClusterError], names: tuple[str, ...] | None, told: int
 ) -> None:
     assert await seen(Source(*answers), 4) == (names, told)

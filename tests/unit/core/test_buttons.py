@@ -12,6 +12,7 @@ from kubefwd_operator.core.buttons import (
     same,
     wanted,
 )
+from kubefwd_operator.core.buttons import choices as offered_by
 from kubefwd_operator.core.clicks import INTENTS, REFRESH_BUTTON
 
 ALWAYS = {"kubefwd:forward", "kubefwd:pause", "kubefwd:repair"}
@@ -64,6 +65,19 @@ def test_what_can_be_forwarded_is_typed_or_chosen(
     situation = Situation(forwarded, frozenset(offered))
     assert choices("kubefwd:forward", situation) == expected
     assert wanted(situation)["kubefwd:forward"]["inputs"][0]["name"] == "namespace"
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [None, {}, {"inputs": None}, {"inputs": [{"name": "namespace", "text": {}}]}],
+)
+def test_a_spec_without_choices_offers_nothing(spec: object) -> None:
+    assert offered_by(spec) == frozenset()
+
+
+def test_what_a_spec_offers_can_be_read_again() -> None:
+    situation = Situation(("a",), frozenset({"a", "b", "c"}))
+    assert offered_by(wanted(situation)["kubefwd:forward"]) == {"b", "c"}
 
 
 def test_what_can_be_stopped_is_chosen_in_order() -> None:
