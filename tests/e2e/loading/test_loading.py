@@ -3,6 +3,7 @@
 Two Tilts with the same names are in `two_tilts`; here each has its own.
 """
 
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ REPO = "v1alpha1.extension_repo(name='kubefwd', url='file://{folder}'{more})\n"
 CONFIG = (
     "v1alpha1.extension(name='kubefwd:config', repo_name='kubefwd', repo_path='.', args=ENGINE)\n"
 )
+HOST = "https://github.com"
 AFTER = "local_resource('after', 'echo it is up', resource_deps=['answers'])\n"
 STOREFRONT, BILLING = "k8s_yaml('storefront.yaml')\n", "k8s_yaml('billing.yaml')\n"
 WAYS = {
@@ -76,6 +78,47 @@ def test_from_a_path_with_blanks_on_the_usual_port(
     named = {each["metadata"]["name"] for each in tilt.list("tiltfiles")}
     assert named == {"(Tiltfile)", "kubefwd:config"}  # what is loaded is not run again by itself
     tilt.down()  # loads the Tiltfile once more, in a process of its own
+
+
+@pytest.fixture
+def published(lab: Lab, dev: Dev) -> str:
+    """Put the extension into a git repository; give the README's lines that load it from there.
+
+    git is told to look on this disk for what the lines name, so Tilt clones and checks out as ever.
+    """
+    readme = (CHECKOUT / "README.md").read_text()
+    (block,) = re.findall(r"```starlark\n([^`]*load_host[^`]*)```", readme)
+    (ref,) = re.findall(r"ref='([^']+)'", block)
+    repository = dev.copy(lab.checkout, "published/kubefwd-operator")
+    for words in (
+        ("config", "--global", "user.name", "dev"),
+        ("config", "--global", "user.email", "dev@lab"),
+        ("config", "--global", f"url.file://{repository.parent}/.insteadOf", f"{HOST}/owner/"),
+        ("init", "--quiet"),
+        ("add", "."),
+        ("commit", "--quiet", "--message", "A release"),
+        ("tag", ref),
+        ("commit", "--quiet", "--allow-empty", "--message", "Later"),
+    ):
+        dev.run("git", *words, folder=repository)
+    return str(block).replace("OWNER", "owner")
+
+
+def test_the_lines_of_the_readme_work_from_a_git_repository(
+    start_tilt: Start, published: str
+) -> None:
+    for theirs, ours in (
+        ("postgres.billing:5432", "ledger.billing:80"),
+        ("'postgres'", "'ledger'"),
+    ):
+        assert theirs in published
+        published = published.replace(theirs, ours)
+    tilt = start_tilt(STOREFRONT + BILLING + published.replace("./seed.sh", "echo it is up"))
+    eventually(partial(is_done, tilt, "seed"))
+    for name in ("web.storefront:80", "ledger.billing:80"):
+        assert f"{name} is reachable" in tilt.run_output
+    repo = tilt.get("extensionrepos", "kubefwd")["status"]
+    assert "tilt_modules" in repo["path"]
 
 
 def test_two_tilts_at_once_wait_for_their_own_names(
