@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -197,6 +198,17 @@ def test_repair_hosts_puts_back_what_somebody_took_out(tilt: Tilt, opened: Page)
     wait_answer(*WEB)
 
 
+def settled(tilt: Tilt) -> dict[str, str]:
+    """Return the versions of our buttons, when they show what is forwarded and can be."""
+    buttons = {each["metadata"]["name"]: each for each in tilt.list("uibuttons")}
+    (_, offered) = buttons["kubefwd:forward"]["spec"]["inputs"]
+    assert {"search", "storefront"} <= set(offered["choice"]["choices"])
+    (stop,) = buttons["kubefwd:stop"]["spec"]["inputs"]
+    assert stop["choice"]["choices"] == ["billing"]
+    ours = [name for name in buttons if name.startswith("kubefwd:") and name != "kubefwd:refresh"]
+    return {name: buttons[name]["metadata"]["resourceVersion"] for name in ours}
+
+
 def restart_by_tilt(tilt: Tilt) -> None:
     tilt.run("trigger", "kubefwd:run")
 
@@ -217,10 +229,11 @@ def test_what_was_chosen_survives_a_restart_of_the_operator(
     tilt.click("kubefwd:stop", choice=("choice", "storefront"))
     forwarded(tilt, "billing")
     wait_answer(*LEDGER)
-    before = tilt.status()["pid"]
+    before, shown = tilt.status()["pid"], eventually(partial(settled, tilt))
     restart(tilt)
     tilt.wait_status(lambda status: status["pid"] != before and is_ready(status))
     forwarded(tilt, "billing")
     wait_answer(*LEDGER)
+    assert settled(tilt) == shown  # not written anew, so a page that is open can go on clicking
     tilt.click("kubefwd:forward", namespace=("text", "storefront"))
     forwarded(tilt, "storefront", "billing")
