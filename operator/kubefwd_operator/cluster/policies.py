@@ -17,7 +17,7 @@ from kubefwd_operator.core.errors import Forbidden, NotFound
 from kubefwd_operator.core.model import UNREAD, PoliciesSeen
 from kubefwd_operator.core.policies import PATH, PLURAL, Policy, merge, parse
 
-RETRY = (1.0, 5.0, 15.0, 30.0, 60.0)
+RETRY = (1.0, 5.0, 15.0, 30.0)
 """Seconds between attempts where there is no such kind, or no right to read it."""
 
 

@@ -6,6 +6,7 @@ from kubefwd_operator.doctor import (
     hosts,
     loopback,
     names,
+    policies,
     proxies,
     root,
     running,
@@ -29,4 +30,5 @@ CHECKS = (
     Check("loopback", loopback.addresses),
     Check("other forwarders", forwarders.others),
     Check("cluster", cluster.cluster, seconds=30.0),
+    Check("ForwardPolicy", policies.policies, seconds=30.0),
 )

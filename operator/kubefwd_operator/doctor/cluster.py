@@ -38,7 +38,7 @@ async def cluster(case: Case) -> list[Finding]:
         access = await asyncio.to_thread(credentials.load, found.ref, case.environ)
     except (CredentialsError, TiltError) as error:
         return judge_kubeconfig(error)
-    async with aclosing(_Closing(ClusterClient(access))) as closing:
+    async with aclosing(Closing(ClusterClient(access))) as closing:
         try:
             version = str((await closing.client.get("/version")).get("gitVersion", ""))
         except ClusterError as error:
@@ -48,13 +48,14 @@ async def cluster(case: Case) -> list[Finding]:
         return [reached, *await _rights(closing.client, names, case.engine)]
 
 
-class _Closing:
+class Closing:
     """What `aclosing` takes."""
 
     def __init__(self, client: ClusterClient) -> None:
         self.client = client
 
     async def aclose(self) -> None:
+        """End its connections."""
         await self.client.close()
 
 

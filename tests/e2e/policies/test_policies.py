@@ -1,0 +1,148 @@
+"""A team writes policies while its developers work: what each changes, and what it leaves alone."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from tests.e2e.policies.team import drop, install, policy, service, wait_told
+from tests.lab import forwarding
+from tests.lab.cluster import Cluster
+from tests.lab.eventual import eventually
+from tests.lab.fixtures import SERVICES
+from tests.lab.forwarding import (
+    address,
+    forms,
+    get,
+    is_ready,
+    known,
+    names_of,
+    namespaces_of,
+    refused,
+    wait_answer,
+    wait_gone,
+)
+from tests.lab.tilt import Tilt
+
+WEB, LEDGER = forms("web", "storefront"), forms("ledger", "billing")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _ready(tilt: Tilt, cluster: Cluster) -> None:
+    """Without the kind everything works; then it is installed under the running operator."""
+    tilt.wait_status(lambda status: is_ready(status) and {*WEB, *LEDGER} <= names_of(status))
+    wait_answer("web.storefront", "ledger.billing")
+    assert tilt.status()["policies"] == []
+    cluster.apply((SERVICES / "search.yaml").read_text().replace("search", "warehouse"))
+    install(cluster)
+
+
+@contextmanager
+def applied(cluster: Cluster, namespace: str, **spec: Any) -> Iterator[None]:
+    """Have a policy for a while."""
+    cluster.apply(policy(namespace, **spec))
+    yield
+    drop(cluster, namespace)
+
+
+@contextmanager
+def unbroken(name: str) -> Iterator[None]:
+    """Hold a connection, half a request sent, and see that it is answered afterwards."""
+    with socket.create_connection((name, 80), timeout=45) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n")
+        yield
+        connection.sendall(f"Host: {name}\r\nConnection: close\r\n\r\n".encode())
+        assert connection.recv(12) == b"HTTP/1.1 200"
+
+
+def test_always_brings_a_namespace_in_without_bare_names(tilt: Tilt, cluster: Cluster) -> None:
+    with unbroken("web.storefront"), applied(cluster, "warehouse", forward="Always"):
+        eventually(lambda: known("index.warehouse"), within=90)  # when the kind is looked for again
+        wait_answer("index.warehouse", "index.warehouse.svc.cluster.local")
+        status = tilt.wait_status(
+            lambda status: is_ready(status) and "warehouse" in namespaces_of(status)
+        )
+        assert namespaces_of(status) == ["storefront", "billing", "warehouse"]
+        assert status["namespaces"][2]["source"] == "policy"
+        assert not known("index")
+    wait_gone("index.warehouse")
+
+
+def test_hostnames_answer_where_they_may_end(tilt: Tilt, cluster: Cluster) -> None:
+    names = ["shop.test", "api.dev.example.com", "bank.com", "web.localhost"]
+    with (
+        unbroken("web.storefront"),
+        applied(cluster, "storefront", **service("web", hostnames=names)),
+    ):
+        wait_answer("shop.test", "api.dev.example.com", "web.localhost")
+        assert get("shop.test").json()["service"] == "web"
+        assert address("shop.test") == address("web.storefront")
+        assert not known("bank.com")
+        row = forwarding.row(tilt.status(), "web.storefront")
+        assert {"shop.test", "api.dev.example.com", "web.localhost"} <= set(row["names"])
+        assert "The hostname 'bank.com' of ForwardPolicy storefront/team" in row["message"]
+        assert is_ready(tilt.status())
+    wait_gone("shop.test", "api.dev.example.com", "web.localhost")
+    wait_answer("web.storefront")
+
+
+def test_of_two_that_claim_a_hostname_the_first_has_it(tilt: Tilt, cluster: Cluster) -> None:
+    with (
+        applied(cluster, "storefront", **service("web", hostnames=["shop.test"])),
+        applied(cluster, "billing", **service("ledger", hostnames=["shop.test"])),
+    ):
+        row = forwarding.wait_row(tilt, "ledger.billing", "NameElsewhere")
+        assert "'shop.test'" in row["message"]
+        eventually(lambda: get("shop.test").json()["service"] == "web")
+
+
+def test_a_port_listens_on_another_number(tilt: Tilt, cluster: Cluster) -> None:
+    ports = [{"port": 80, "localPort": 8888}]
+    with unbroken("web.storefront"), applied(cluster, "billing", **service("ledger", ports=ports)):
+        eventually(lambda: get("ledger.billing:8888").json()["service"] == "ledger")
+        assert refused(address("ledger.billing"), 80)
+        assert forwarding.row(tilt.status(), "ledger.billing")["ports"] == [8888]
+    wait_answer("ledger.billing")
+
+
+def test_a_skipped_service_is_gone_and_says_who_said_so(tilt: Tilt, cluster: Cluster) -> None:
+    with unbroken("web.storefront"), applied(cluster, "billing", **service("ledger", skip=True)):
+        row = forwarding.wait_row(tilt, "ledger.billing", "Skipped")
+        assert (row["state"], row["names"], row["address"]) == ("NotForwarded", [], "")
+        assert "ForwardPolicy billing/team" in row["message"]
+        wait_gone(*LEDGER)
+        assert is_ready(tilt.status())
+    wait_answer("ledger.billing")
+
+
+def test_a_selector_leaves_out_what_does_not_fit(tilt: Tilt, cluster: Cluster) -> None:
+    with applied(cluster, "billing", serviceSelector={"matchLabels": {"tier": "front"}}):
+        row = forwarding.wait_row(tilt, "ledger.billing", "Skipped")
+        assert "the serviceSelector of ForwardPolicy billing/team" in row["message"]
+        cluster.kubectl("label", "service", "ledger", "--namespace=billing", "tier=front")
+        wait_answer("ledger.billing")
+    cluster.kubectl("label", "service", "ledger", "--namespace=billing", "tier-")
+
+
+def test_never_takes_out_what_tilt_has_deployed(tilt: Tilt, cluster: Cluster) -> None:
+    with unbroken("web.storefront"), applied(cluster, "billing", forward="Never"):
+        said = wait_told(tilt, "ForwardPolicy billing/team", "PolicyFollowed")
+        assert "list it in the argument `namespaces`" in said
+        wait_gone(*LEDGER)
+        assert namespaces_of(tilt.status()) == ["storefront"]
+    wait_answer("ledger.billing")
+
+
+def test_of_two_that_disagree_the_older_one_counts(tilt: Tilt, cluster: Cluster) -> None:
+    with applied(cluster, "billing", **service("ledger", hostnames=["old.test"])):
+        wait_answer("old.test")
+        cluster.apply(policy("billing", "another", **service("ledger", skip=True)))
+        said = wait_told(tilt, "ForwardPolicy billing/another", "PolicyConflict")
+        assert "ForwardPolicy billing/team says something else" in said
+        wait_answer("old.test")
+    forwarding.wait_row(tilt, "ledger.billing", "Skipped")
+    drop(cluster, "billing", "another")
+    wait_answer("ledger.billing")
+    tilt.wait_status(lambda status: status["policies"] == [])
+    assert tilt.prompts == 1
