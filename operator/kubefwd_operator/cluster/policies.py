@@ -5,12 +5,12 @@ read them has none that count: everything works as before, doctor says so, and n
 tried again. Where all may not be read at once, those of the wanted namespaces are tried.
 
 What an earlier session of the same cluster knew counts until this one has an answer, so that a
-Refresh does not forward for an instant what a policy forbids.
+Refresh does not forward for an instant what a policy forbids. And a namespace of which something
+was known is never unknown again: that would take back what works.
 """
 
 import asyncio
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from kubefwd_operator.cluster.reflector import Reflector, Source
 from kubefwd_operator.core.errors import Forbidden, NotFound
@@ -33,6 +33,7 @@ class Policies:
         self._each: dict[str, Reflector[Policy]] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._seen: PoliciesSeen | None = None
+        self._met: frozenset[str] = frozenset()
 
     def start(self) -> None:
         """Begin to list and watch."""
@@ -40,8 +41,9 @@ class Policies:
 
     def want(self, names: tuple[str, ...]) -> None:
         """Take the namespaces whose policies count if not all can be read."""
-        self._wanted = names
-        self._follow()
+        if names != self._wanted:
+            self._wanted, self._seen = names, None
+            self._follow()
 
     def relist(self) -> None:
         """List everything anew; what is known stays until then."""
@@ -77,7 +79,6 @@ class Policies:
             task = asyncio.create_task(self._each.pop(name).close(), name=f"policies of {name}")
             self._leaving.add(task)
             task.add_done_callback(self._leaving.discard)
-            self._seen = None
         for name in names:
             if name not in self._each:
                 self._each[name] = self._reflector(f"{PATH}/namespaces/{name}/{PLURAL}")
@@ -85,23 +86,16 @@ class Policies:
 
     def _compute(self) -> PoliciesSeen:
         error = self._all.error
-        if not (self._all.synced or error) or not all(map(_answered, self._each.values())):
+        if not (self._all.synced or error):
             return self._before
-        absent = isinstance(error, Forbidden | NotFound)
-        found = [
-            policy for reflector in self._sources(absent=absent) for policy in _items(reflector)
-        ]
-        return PoliciesSeen(True, merge(found))
-
-    def _sources(self, *, absent: bool) -> Iterator[Reflector[Policy]]:
-        if absent:
-            yield from self._each.values()
-        else:
-            yield self._all
-
-
-def _answered(reflector: Reflector[Any]) -> bool:
-    return reflector.synced or reflector.error is not None
+        if not isinstance(error, Forbidden | NotFound):
+            self._met = frozenset(self._wanted)
+            return PoliciesSeen(True, merge(self._all.items.values()))
+        answered = (name for name, each in self._each.items() if each.synced or each.error)
+        self._met = (self._met | frozenset(answered)) & frozenset(self._wanted)
+        found = [policy for reflector in self._each.values() for policy in _items(reflector)]
+        only = self._met if isinstance(error, Forbidden) else None
+        return PoliciesSeen(True, merge(found), only)
 
 
 def _items(reflector: Reflector[Policy]) -> Iterator[Policy]:

@@ -87,7 +87,7 @@ def desire(
             paused=memory.paused,
             rules=rules(kept, settings, policies),
             allow_hostnames=settings.allow_hostnames,
-            decided=policies.known,
+            pending=frozenset(each.name for each in kept if not policies.knows(each.name)),
         ),
         memory=replace(memory, order=prune(order, frozenset(deployed)), results=results),
         problems=tuple(_cluster_problems(facts)),

@@ -12,11 +12,11 @@ def wanted(desired: Desired, catalog: CatalogSeen) -> Iterator[Service]:
 
     Those of another cluster's catalog do not count, and the API server's own service is left out.
     """
-    if desired.cluster is None or catalog.cluster != desired.cluster or not desired.decided:
+    if desired.cluster is None or catalog.cluster != desired.cluster:
         return
     for namespace in desired.namespaces:
         seen = catalog.namespaces.get(namespace.name)
-        for service in seen.services if seen else ():
+        for service in seen.services if seen and namespace.name not in desired.pending else ():
             if (service.namespace, service.name) != ("default", "kubernetes"):
                 yield ruled(service, desired)
 

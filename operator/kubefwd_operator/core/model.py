@@ -104,7 +104,7 @@ class Desired:
     nothing is forwarded, and the helper stays. `repairs` grows with every Repair hosts: the names
     are written anew, even if nothing has changed. `rules` are those of single namespaces,
     `allow_hostnames` the domains that their hostnames may end in, besides those that are free.
-    While not `decided` it is not known yet what the cluster's policies say, and nothing is
+    Of `pending` namespaces it is not known yet what the cluster's policies say, and nothing is
     forwarded.
     """
 
@@ -116,7 +116,7 @@ class Desired:
     repairs: int = 0
     rules: Mapping[str, Rules] = field(default_factory=lambda: MappingProxyType({}))
     allow_hostnames: tuple[str, ...] = ()
-    decided: bool = True
+    pending: frozenset[str] = frozenset()
 
     def rules_of(self, namespace: str) -> Rules:
         """Give the rules of a namespace; some that change nothing where there are none."""
@@ -147,10 +147,18 @@ class NamespacePolicy:
 
 @dataclass(frozen=True, slots=True)
 class PoliciesSeen:
-    """The cluster's policies, by namespace; `known` once it has answered, be it with a no."""
+    """The cluster's policies, by namespace; `known` once it has answered, be it with a no.
+
+    `only` are the namespaces of which that is true, None for all.
+    """
 
     known: bool = False
     namespaces: Mapping[str, NamespacePolicy] = field(default_factory=lambda: MappingProxyType({}))
+    only: frozenset[str] | None = None
+
+    def knows(self, namespace: str) -> bool:
+        """Whether the cluster has said what it has to say about a namespace."""
+        return self.known and (self.only is None or namespace in self.only)
 
     def of(self, namespace: str) -> NamespacePolicy:
         """Give what holds for a namespace; nothing special where there is no policy."""

@@ -79,10 +79,11 @@ def test_hostnames_answer_where_they_may_end(tilt: Tilt, cluster: Cluster) -> No
         assert get("shop.test").json()["service"] == "web"
         assert address("shop.test") == address("web.storefront")
         assert not known("bank.com")
-        row = forwarding.row(tilt.status(), "web.storefront")
-        assert {"shop.test", "api.dev.example.com", "web.localhost"} <= set(row["names"])
+        given = {"shop.test", "api.dev.example.com", "web.localhost"}
+        status = tilt.wait_status(lambda status: given <= names_of(status))
+        row = forwarding.row(status, "web.storefront")
         assert "The hostname 'bank.com' of ForwardPolicy storefront/team" in row["message"]
-        assert is_ready(tilt.status())
+        assert is_ready(status)
     wait_gone("shop.test", "api.dev.example.com", "web.localhost")
     wait_answer("web.storefront")
 
@@ -102,7 +103,7 @@ def test_a_port_listens_on_another_number(tilt: Tilt, cluster: Cluster) -> None:
     with unbroken("web.storefront"), applied(cluster, "billing", **service("ledger", ports=ports)):
         eventually(lambda: get("ledger.billing:8888").json()["service"] == "ledger")
         assert refused(address("ledger.billing"), 80)
-        assert forwarding.row(tilt.status(), "ledger.billing")["ports"] == [8888]
+        tilt.wait_status(lambda status: forwarding.row(status, "ledger.billing")["ports"] == [8888])
     wait_answer("ledger.billing")
 
 
@@ -112,7 +113,7 @@ def test_a_skipped_service_is_gone_and_says_who_said_so(tilt: Tilt, cluster: Clu
         assert (row["state"], row["names"], row["address"]) == ("NotForwarded", [], "")
         assert "ForwardPolicy billing/team" in row["message"]
         wait_gone(*LEDGER)
-        assert is_ready(tilt.status())
+        tilt.wait_status(is_ready)
     wait_answer("ledger.billing")
 
 
@@ -130,7 +131,7 @@ def test_never_takes_out_what_tilt_has_deployed(tilt: Tilt, cluster: Cluster) ->
         said = wait_told(tilt, "ForwardPolicy billing/team", "PolicyFollowed")
         assert "list it in the argument `namespaces`" in said
         wait_gone(*LEDGER)
-        assert namespaces_of(tilt.status()) == ["storefront"]
+        tilt.wait_status(lambda status: namespaces_of(status) == ["storefront"])
     wait_answer("ledger.billing")
 
 

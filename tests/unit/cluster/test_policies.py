@@ -87,7 +87,7 @@ async def test_it_is_tried_less_and_less_often(subject: Subject) -> None:
     subject.source.errors[ALL] = NotFound("no such kind")
     subject.policies.start()
     await asyncio.sleep(600)
-    assert len(subject.source.calls) < 20
+    assert len(subject.source.calls) < 30
     assert subject.told == 1, "once, and not at every attempt"
 
 
@@ -123,6 +123,31 @@ async def test_where_all_are_forbidden_those_of_wanted_namespaces_are_read(
     assert subject.said() == {"shop": Forward.ALWAYS}
     subject.policies.want(("bank",))
     await subject.until(lambda: subject.said() == {"bank": Forward.ALWAYS})
+
+
+async def test_a_namespace_more_leaves_the_others_known(subject: Subject) -> None:
+    """Were they unknown again, what works would be taken back."""
+    subject.source.errors[ALL] = Forbidden("not for you")
+    subject.policies.start()
+    subject.policies.want(("shop",))
+    await subject.until(lambda: subject.policies.seen().knows("shop"))
+    subject.policies.want(("shop", "bank"))
+    assert subject.policies.seen().knows("shop")
+    assert not subject.policies.seen().knows("bank")
+    await subject.until(lambda: subject.policies.seen().knows("bank"))
+
+
+async def test_a_right_that_is_taken_leaves_namespaces_known(subject: Subject) -> None:
+    subject.policies.start()
+    subject.policies.want(("shop",))
+    await subject.until(lambda: subject.policies.seen().knows("shop"))
+    assert subject.policies.seen().knows("bank")
+    subject.source.errors[ALL] = Forbidden("not for you")
+    subject.source.tell(ALL, Forbidden("not for you"))
+    for _ in range(300):
+        assert subject.policies.seen().knows("shop")
+        await asyncio.sleep(0.1)
+    assert not subject.policies.seen().knows("bank")
 
 
 async def test_what_an_earlier_session_knew_counts_until_there_is_an_answer() -> None:

@@ -30,10 +30,12 @@ def service(name: str, *ports: int, **labels: str) -> Service:
     return Service("shop", name, own, selector={"app": name}, labels=labels)
 
 
-def wish(*rules: ServiceRule, selector: Selector | None = None, decided: bool = True) -> Desired:
+def wish(*rules: ServiceRule, selector: Selector | None = None, pending: str = "") -> Desired:
     own = Rules(selector, {rule.name: rule for rule in rules})
     namespaces = (DesiredNamespace("shop", Source.TILT),)
-    return Desired(KIND, namespaces, rules=MappingProxyType({"shop": own}), decided=decided)
+    return Desired(
+        KIND, namespaces, rules=MappingProxyType({"shop": own}), pending=frozenset({pending})
+    )
 
 
 def found(desired: Desired, *services: Service) -> dict[str, str]:
@@ -59,7 +61,8 @@ def test_a_selector_judges_by_the_labels_of_services() -> None:
 
 
 def test_nothing_is_forwarded_before_policies_are_known() -> None:
-    assert found(wish(decided=False), service("web")) == {}
+    assert found(wish(pending="shop"), service("web")) == {}
+    assert found(wish(pending="bank"), service("web")) == {"web": ""}
 
 
 @pytest.mark.parametrize(

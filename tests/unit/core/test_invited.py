@@ -130,8 +130,10 @@ def test_policies_bring_in_so_many_and_no_more() -> None:
 
 
 def test_until_policies_are_known_nothing_is_decided() -> None:
-    assert not decide(UNREAD).desired.decided
-    assert decide(policies()).desired.decided
+    assert decide(UNREAD).desired.pending == {"shop"}
+    assert decide(policies()).desired.pending == frozenset()
+    assert decide(PoliciesSeen(True, only=frozenset({"bank"}))).desired.pending == {"shop"}
+    assert decide(PoliciesSeen(True, only=frozenset({"shop"}))).desired.pending == frozenset()
 
 
 def test_faults_of_policies_are_told() -> None:
