@@ -28,6 +28,9 @@ from kubefwd_operator.core.model import (
     CatalogSeen,
     Desired,
     EngineSeen,
+    Forward,
+    NamespacePolicy,
+    PoliciesSeen,
 )
 from kubefwd_operator.core.settings import Settings
 from kubefwd_operator.core.status import Process
@@ -199,6 +202,17 @@ async def test_a_pass_tells_the_parts_and_writes_status_and_memory() -> None:
         assert world.tilt.status["pid"] == 7
         assert sorted(world.tilt.maps) == [MEMORY, STATUS]
         assert set(world.met) == {42}
+
+
+async def test_policies_of_the_cluster_are_part_of_the_decision() -> None:
+    async with running(exclude=frozenset({"c"})) as world:
+        always = NamespacePolicy(Forward.ALWAYS, "ForwardPolicy x/p")
+        seen = PoliciesSeen(True, {"b": always, "c": always})
+        world.parts.catalog = CatalogSeen(policies=seen)
+        await after(world)
+        assert [namespace.name for namespace in world.parts.wishes[-1].namespaces] == ["b"]
+        (told,) = world.tilt.status["policies"]
+        assert (told["object"], told["reason"]) == ("ForwardPolicy x/p", "PolicyOverruled")
 
 
 async def test_a_pass_that_changes_nothing_writes_nothing_and_says_nothing(

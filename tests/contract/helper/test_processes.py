@@ -94,6 +94,23 @@ def test_the_newest_operator_wins_when_the_old_one_lets_go(machine: Machine) -> 
     assert running.clean()
 
 
+def test_hostnames_are_written_where_the_command_line_lets_them_end(machine: Machine) -> None:
+    operator = machine.operator()
+    machine.start("tilt-10350", "--hostnames", "dev.example.com")
+    connection = operator.accept()
+    assert connection.hello()["hostnames"] == ["dev.example.com"]
+    ip = next(_addresses)
+    connection.listen(ip, 8080)
+    names = ("shop.test", "api.dev.example.com", "bank.com", "wpad.test")
+    answer = connection.hosts(entry(ip, "web", hostnames=names))
+    assert [(row["name"], row["reason"]) for row in answer["withheld"]] == [
+        ("bank.com", "refused"),
+        ("wpad.test", "refused"),
+    ]
+    lines = [line for line in machine.hosts.read_text().splitlines() if line.startswith(ip)]
+    assert [line.split(" # ")[0].split()[-2:] for line in lines] == [list(names[:2])]
+
+
 @pytest.mark.parametrize("verb", ["bye", "purge"])
 def test_the_last_word_ends_at_once_without_a_linger(machine: Machine, verb: str) -> None:
     running = Running(machine, linger=300)

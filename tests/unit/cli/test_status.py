@@ -149,6 +149,12 @@ def test_conflicts_have_a_table_of_their_own() -> None:
     assert "Conflicts" not in shown(services=[service()], conflicts=[])
 
 
+def test_what_is_said_of_policies_is_shown_by_object() -> None:
+    row = {"object": "ForwardPolicy a/p", "reason": "PolicyInvalid", "message": "[It] is wrong."}
+    lines = [line.split() for line in shown(policies=[row]).splitlines()]
+    assert ["ForwardPolicy", "a/p", "PolicyInvalid:", "[It]", "is", "wrong."] in lines
+
+
 @pytest.mark.parametrize(
     "one, is_said",
     [

@@ -23,7 +23,9 @@ from kubefwd_operator.core.model import (
     AuthoritySeen,
     AuthorityState,
     Desired,
+    Fault,
     NamespaceSeen,
+    Problem,
     Repaired,
     ServiceState,
     Source,
@@ -55,6 +57,15 @@ def told(*situations: tuple[Desired, Seen]) -> list[str]:
 A = wish("a")
 
 GOOD = (A, seen(WEB))
+
+
+def test_what_is_said_of_policies_is_told_when_it_comes() -> None:
+    fault = Fault("ForwardPolicy a/p", Problem(Reason.POLICY_INVALID, "It counts for nothing."))
+    having = replace(seen(WEB), policies=(fault,))
+    line = "ForwardPolicy a/p  PolicyInvalid: It counts for nothing."
+    assert told(GOOD, (A, having)) == [line]
+    assert told(GOOD, (A, having), (A, having)) == []
+    assert told(GOOD, (A, having), GOOD) == []
 
 
 def test_the_first_look_tells_everything_that_is_there() -> None:

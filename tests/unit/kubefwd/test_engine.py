@@ -25,6 +25,7 @@ from kubefwd_operator.core.model import (
     ServiceState,
 )
 from kubefwd_operator.core.reason import Reason
+from kubefwd_operator.core.rules import Rules, ServiceRule
 from kubefwd_operator.engines.kubefwd import engine as module
 from kubefwd_operator.engines.kubefwd import sockets
 from kubefwd_operator.engines.kubefwd.engine import FULL, NEARLY_FULL, KubefwdEngine
@@ -265,6 +266,26 @@ async def test_what_cannot_be_forwarded_says_so(stage: Stage) -> None:
     await stage.settle()
     assert stage.shown["partner.shop-a"].state is ServiceState.NOT_FORWARDED
     assert stage.shown["web.shop-a"].state is ServiceState.READY
+
+
+async def test_what_kubefwd_cannot_do_for_a_policy_is_said_by_service(stage: Stage) -> None:
+    skip, ports = ServiceRule("api", skip=True), ServiceRule("web", ports=((80, 8080),))
+    stage.put(WEB, service("api"))
+    stage.want(replace(wish(), rules={"shop-a": Rules(services={"api": skip, "web": ports})}))
+    await stage.settle()
+    api, web = stage.shown["api.shop-a"], stage.shown["web.shop-a"]
+    assert (api.state, api.names) == (ServiceState.NOT_FORWARDED, ())
+    assert [each.reason for each in api.problems] == [Reason.SKIPPED, Reason.POLICY_UNSUPPORTED]
+    assert (web.state, web.ports) == (ServiceState.READY, (80,))
+    assert [each.reason for each in web.problems] == [Reason.POLICY_UNSUPPORTED]
+
+
+async def test_a_hostname_of_a_policy_leads_to_kubefwds_address(stage: Stage) -> None:
+    rule = ServiceRule("web", hostnames=("shop.test",))
+    stage.put(WEB)
+    stage.want(replace(wish(), rules={"shop-a": Rules(services={"web": rule})}))
+    await stage.settle()
+    assert "shop.test" in stage.shown["web.shop-a"].names
 
 
 async def test_a_name_that_is_withheld_is_that_services_problem(stage: Stage) -> None:
