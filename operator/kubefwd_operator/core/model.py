@@ -147,10 +147,7 @@ class NamespacePolicy:
 
 @dataclass(frozen=True, slots=True)
 class PoliciesSeen:
-    """The cluster's policies, by namespace; `known` once it has answered, be it with a no.
-
-    `only` are the namespaces of which that is true, None for all.
-    """
+    """The cluster's policies. `known`: it has answered, for `only` these namespaces or for all."""
 
     known: bool = False
     namespaces: Mapping[str, NamespacePolicy] = field(default_factory=lambda: MappingProxyType({}))
