@@ -16,9 +16,21 @@ def wanted(desired: Desired, catalog: CatalogSeen) -> Iterator[Service]:
         return
     for namespace in desired.namespaces:
         seen = catalog.namespaces.get(namespace.name)
-        for service in seen.services if seen and namespace.name not in desired.pending else ():
+        for service in (
+            seen.services if seen and not _waits(namespace.name, desired, catalog) else ()
+        ):
             if (service.namespace, service.name) != ("default", "kubernetes"):
                 yield ruled(service, desired)
+
+
+def _waits(namespace: str, desired: Desired, catalog: CatalogSeen) -> bool:
+    """Whether it is not known yet what policies say of a namespace.
+
+    That there are none need not be decided first, so that most people wait for nobody.
+    """
+    policies = catalog.policies
+    unruled = policies.knows(namespace) and namespace not in policies.namespaces
+    return namespace in desired.pending and not unruled
 
 
 def ruled(service: Service, desired: Desired) -> Service:

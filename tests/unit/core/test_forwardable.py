@@ -7,11 +7,15 @@ import pytest
 from kubefwd_operator.core.forwardable import listening, refusal, ruled, unmoved, wanted
 from kubefwd_operator.core.links import links
 from kubefwd_operator.core.model import (
+    NO_POLICIES,
+    UNREAD,
     CatalogSeen,
     ClusterRef,
     Desired,
     DesiredNamespace,
+    NamespacePolicy,
     NamespaceSeen,
+    PoliciesSeen,
     Service,
     ServicePort,
     ServiceSeen,
@@ -38,9 +42,10 @@ def wish(*rules: ServiceRule, selector: Selector | None = None, pending: str = "
     )
 
 
-def found(desired: Desired, *services: Service) -> dict[str, str]:
+def found(desired: Desired, *services: Service, policies: PoliciesSeen = UNREAD) -> dict[str, str]:
     """By service, why it is not forwarded."""
-    catalog = CatalogSeen(KIND, {"shop": NamespaceSeen(services, synced=True)})
+    shop = {"shop": NamespaceSeen(services, synced=True)}
+    catalog = CatalogSeen(KIND, shop, policies=policies)
     refused = {each.name: refusal(each) for each in wanted(desired, catalog)}
     assert all(why is None or why.reason is Reason.SKIPPED for why in refused.values())
     return {name: why.message if why else "" for name, why in refused.items()}
@@ -63,6 +68,14 @@ def test_a_selector_judges_by_the_labels_of_services() -> None:
 def test_nothing_is_forwarded_before_policies_are_known() -> None:
     assert found(wish(pending="shop"), service("web")) == {}
     assert found(wish(pending="bank"), service("web")) == {"web": ""}
+
+
+def test_where_there_is_no_policy_nobody_waits_for_the_decision() -> None:
+    pending, web = wish(pending="shop"), service("web")
+    one = PoliciesSeen(True, {"shop": NamespacePolicy()})
+    assert found(pending, web, policies=NO_POLICIES) == {"web": ""}
+    assert found(pending, web, policies=one) == {}
+    assert found(pending, web, policies=PoliciesSeen(True, only=frozenset({"bank"}))) == {}
 
 
 @pytest.mark.parametrize(
