@@ -77,7 +77,10 @@ def links(seen: ServiceSeen, service: Service | None) -> tuple[Link, ...]:
 
 
 def _links(seen: ServiceSeen, service: Service | None, host: str) -> Iterator[Link]:
-    known = listening(service) if service else {n: ServicePort(n) for n in seen.ports}
+    known = {number: ServicePort(number) for number in seen.ports}
+    if service:
+        own = {port.port: port for port in service.ports if port.protocol == "TCP"}
+        known = own | listening(service)  # a port may be about to move
     for number in sorted(set(seen.ports) & set(known)):
         if scheme := _scheme(known[number]):
             suffix = "" if number == _DEFAULT_PORTS[scheme] else f":{number}"

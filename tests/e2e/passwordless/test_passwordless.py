@@ -133,6 +133,30 @@ def test_another_argument_is_refused_by_sudo(installed: int, dev: Dev) -> None:
     assert "not allowed to set" in kept.stderr
 
 
+def test_domains_of_hostnames_are_part_of_the_line(
+    start_tilt: Callable[..., Tilt],
+    ours: Command,
+    installed: int,
+    lab: Lab,
+    dev: Dev,
+    hosts: bytes,
+) -> None:
+    domains = "dev.example.com,a.b"
+    LINES.write_text(ours("sudoers", "--port", installed, "--hostnames", domains).stdout)
+    dev.sudoers(allowed=False)
+    argv, before = _argv(dev, installed), dev.prompts
+    assert argv[-1] == domains
+    assert _sudo_lists(dev, argv)
+    assert not _sudo_lists(dev, [*argv[:-1], "a.b"])
+    line = lab.extension(allow_hostnames=domains)
+    tilt = start_tilt(f"{line}k8s_yaml('storefront.yaml')\n", port=installed, env=SILENT)
+    wait_answer(WEB)
+    assert dev.prompts == before
+    assert helpers()[0].cmdline()[-1] == domains
+    tilt.stop()
+    wait_clean(hosts)
+
+
 @pytest.mark.parametrize("part", [".", "root", "root/helper/worker.py"])
 def test_no_line_is_printed_for_what_others_can_change_and_it_is_not_run(
     start_tilt: Callable[..., Tilt], ours: Command, installed: int, dev: Dev, part: str

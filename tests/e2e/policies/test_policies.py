@@ -142,12 +142,12 @@ def test_never_takes_out_what_tilt_has_deployed(tilt: Tilt, cluster: Cluster) ->
 def test_of_two_that_disagree_the_older_one_counts(tilt: Tilt, cluster: Cluster) -> None:
     with applied(cluster, "billing", **service("ledger", hostnames=["old.test"])):
         wait_answer("old.test")
-        cluster.apply(policy("billing", "another", **service("ledger", skip=True)))
-        said = wait_told(tilt, "ForwardPolicy billing/another", "PolicyConflict")
+        cluster.apply(policy("billing", "younger", **service("ledger", skip=True)))
+        said = wait_told(tilt, "ForwardPolicy billing/younger", "PolicyConflict")
         assert "ForwardPolicy billing/team says something else" in said
         wait_answer("old.test")
     forwarding.wait_row(tilt, "ledger.billing", "Skipped")
-    drop(cluster, "billing", "another")
+    drop(cluster, "billing", "younger")
     wait_answer("ledger.billing")
     tilt.wait_status(lambda status: status["policies"] == [])
     assert tilt.prompts == 1

@@ -1,5 +1,6 @@
 """What the rules make of services: skipped ones, and ports that listen on another number."""
 
+from dataclasses import replace
 from types import MappingProxyType
 
 import pytest
@@ -101,3 +102,5 @@ def test_a_link_leads_to_the_port_that_listens() -> None:
     http = Service("shop", "web", (ServicePort(80, "http"),), local_ports=((80, 9999),))
     seen = ServiceSeen("shop", "web", ServiceState.READY, "127.18.0.1", (9999,), ("web.shop",))
     assert [link.url for link in links(seen, http)] == ["http://web.shop:9999"]
+    before = replace(seen, ports=(80,))
+    assert [link.url for link in links(before, http)] == ["http://web.shop"]
