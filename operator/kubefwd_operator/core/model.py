@@ -104,8 +104,7 @@ class Desired:
     nothing is forwarded, and the helper stays. `repairs` grows with every Repair hosts: the names
     are written anew, even if nothing has changed. `rules` are those of single namespaces,
     `allow_hostnames` the domains that their hostnames may end in, besides those that are free.
-    Of `pending` namespaces it is not known yet what the cluster's policies say, and nothing is
-    forwarded.
+    Of `pending` ones nothing is forwarded, until it is known what the cluster's policies say.
     """
 
     cluster: ClusterRef | None = None
