@@ -73,10 +73,14 @@ def restart_operator(tilt: Tilt) -> None:
     eventually(lambda: len(operators()) == 1)
 
 
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, signal.SIGHUP], ids=lambda number: signal.Signals(number).name
+)
 def test_a_killed_operator_leaves_the_machine_clean(
-    forwarding: Callable[[int], Tilt], hosts: bytes
+    forwarding: Callable[[int], Tilt], hosts: bytes, number: signal.Signals
 ) -> None:
-    os.kill(forwarding(SHORT).operator_pid(), signal.SIGKILL)
+    """SIGHUP is what a terminal's end sends; Kopf (1.45) leaves it to the system, which ends it."""
+    os.kill(forwarding(SHORT).operator_pid(), number)
     wait_clean(hosts)
 
 
