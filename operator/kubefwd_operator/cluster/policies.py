@@ -10,12 +10,16 @@ was known is never unknown again: that would take back what works.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from types import MappingProxyType
 
 from kubefwd_operator.cluster.reflector import Reflector, Source
 from kubefwd_operator.core.errors import Forbidden, NotFound
 from kubefwd_operator.core.model import UNREAD, PoliciesSeen
-from kubefwd_operator.core.policies import PATH, PLURAL, Policy, merge, parse
+from kubefwd_operator.core.policies import MAX_READ, PATH, PLURAL, Merged, Policy, merge, parse
+
+log = logging.getLogger(__name__)
 
 RETRY = (1.0, 5.0, 15.0, 30.0)
 """Seconds between attempts where there is no such kind, or no right to read it."""
@@ -34,6 +38,8 @@ class Policies:
         self._leaving: set[asyncio.Task[None]] = set()
         self._seen: PoliciesSeen | None = None
         self._met: frozenset[str] = frozenset()
+        self._merged: Merged = {}
+        self._warned = False
 
     def start(self) -> None:
         """Begin to list and watch."""
@@ -65,9 +71,20 @@ class Policies:
             await asyncio.wait(self._leaving)
 
     def _reflector(self, path: str, *, across: bool = False) -> Reflector[Policy]:
-        return Reflector(self._client, path, parse, self._moved, across=across, refused=RETRY)
+        return Reflector(
+            self._client,
+            path,
+            parse,
+            self._moved,
+            across=across,
+            refused=RETRY,
+            at_most=MAX_READ,
+        )
 
     def _moved(self) -> None:
+        if self._all.cut and not self._warned:
+            self._warned = True
+            log.warning("Only the first %d ForwardPolicy objects are read.", MAX_READ)
         self._follow()
         self._seen = None
         self._changed()
@@ -90,12 +107,18 @@ class Policies:
             return self._before
         if not isinstance(error, Forbidden | NotFound):
             self._met = frozenset(self._wanted)
-            return PoliciesSeen(True, merge(self._all.items.values()))
+            return self._known(self._all.items.values())
         answered = (name for name, each in self._each.items() if each.synced or each.error)
         self._met = (self._met | frozenset(answered)) & frozenset(self._wanted)
         found = [policy for reflector in self._each.values() for policy in _items(reflector)]
-        only = self._met if isinstance(error, Forbidden) else None
-        return PoliciesSeen(True, merge(found), only)
+        return self._known(found, self._met if isinstance(error, Forbidden) else None)
+
+    def _known(
+        self, policies: Iterable[Policy], only: frozenset[str] | None = None
+    ) -> PoliciesSeen:
+        self._merged = merge(policies, self._merged)
+        views = {name: view for name, (_, view) in self._merged.items()}
+        return PoliciesSeen(True, MappingProxyType(views), only)
 
 
 def _items(reflector: Reflector[Policy]) -> Iterator[Policy]:

@@ -53,7 +53,7 @@ class Reflector(Generic[T]):
     `parse` boils a raw object down; None leaves it out. An update that boils down to the same
     value is no change. The key of an item is its object's name, with `across` namespaces
     `namespace/name`. `refused` are the seconds between attempts after an answer that somebody has
-    to change first.
+    to change first. `at_most` so many are kept, if given, and `cut` says that there are more.
     """
 
     def __init__(
@@ -66,12 +66,14 @@ class Reflector(Generic[T]):
         *,
         across: bool = False,
         refused: tuple[float, ...] = REFUSED_DELAYS,
+        at_most: int = 0,
     ) -> None:
         self.items: dict[str, T] = {}
         self.synced = False
         self.error: ClusterError | None = None
         self._client, self._path, self._parse, self._changed = client, path, parse, changed
         self._jitter, self._across, self._refused = jitter, across, refused
+        self._at_most, self.cut = at_most, False
         self._failures = 0
         self._task: asyncio.Task[None] | None = None
 
@@ -106,7 +108,9 @@ class Reflector(Generic[T]):
                 await self._failed(InternalError(f"{type(error).__name__}: see the log."))
 
     async def _list(self) -> str:
-        found = await self._client.get(self._path)
+        limit = {"limit": str(self._at_most)} if self._at_most else {}
+        found = await self._client.get(self._path, **limit)
+        self.cut = bool(found["metadata"].get("continue"))
         fresh: dict[str, T] = {}
         for raw in found.get("items") or ():
             self._keep(fresh, raw, self.items.get(self._key(raw)))
@@ -139,6 +143,9 @@ class Reflector(Generic[T]):
             self._changed()
 
     def _keep(self, items: dict[str, T], raw: Json, known: T | None) -> None:
+        if self._at_most and len(items) >= self._at_most:
+            self.cut = True
+            return
         fresh = self._parse(raw)
         if fresh is not None:
             items[self._key(raw)] = known if known == fresh else fresh

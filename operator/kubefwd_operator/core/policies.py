@@ -26,6 +26,9 @@ PLURAL = "forwardpolicies"
 MAX_SERVICES, MAX_HOSTNAMES, MAX_PORTS, MAX_TERMS = 64, 8, 16, 16
 """Of one object; crds/forwardpolicies.yaml has the same numbers."""
 
+MAX_READ = 1000
+"""Of a cluster, and of a namespace where not all may be read."""
+
 MAX_POLICIES = 32
 """Of one namespace: those beyond, counted from the oldest, count for nothing."""
 
@@ -193,12 +196,24 @@ def with_skips(rules: Rules, skips: Iterable[str]) -> Rules:
     return replace(rules, services=MappingProxyType({**rules.services, **own})) if own else rules
 
 
-def merge(policies: Iterable[Policy]) -> Mapping[str, NamespacePolicy]:
-    """Put the policies of each namespace together."""
+Merged = Mapping[str, tuple[tuple[Policy, ...], NamespacePolicy]]
+"""By namespace, its policies, and what they come to."""
+
+
+def merge(policies: Iterable[Policy], before: Merged = MappingProxyType({})) -> Merged:
+    """Put the policies of each namespace together.
+
+    Those of a namespace in which nothing has changed are taken over from `before`: a cluster may
+    hold a thousand, and somebody may change one of them all the time.
+    """
     found: dict[str, list[Policy]] = {}
     for policy in policies:
         found.setdefault(policy.namespace, []).append(policy)
-    return MappingProxyType({name: _merged(some) for name, some in sorted(found.items())})
+    merged = {}
+    for name, some in sorted(found.items()):
+        known = before.get(name)
+        merged[name] = known if known and known[0] == tuple(some) else (tuple(some), _merged(some))
+    return merged
 
 
 def _merged(policies: list[Policy]) -> NamespacePolicy:

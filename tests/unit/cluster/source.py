@@ -35,8 +35,10 @@ class Source:
             raise self.errors[path]
         if path.startswith("/api/v1/namespaces/") and path.count("/") == 4:
             raise NotFound("no such namespace")
-        items = list(self.objects.get(path, {}).values())
-        return {"metadata": {"resourceVersion": str(self.version)}, "items": items}
+        every = list(self.objects.get(path, {}).values())
+        items = every[: int(query.get("limit", len(every)))]
+        more = {"continue": "more"} if len(items) < len(every) else {}
+        return {"metadata": {"resourceVersion": str(self.version), **more}, "items": items}
 
     @asynccontextmanager
     async def watch(

@@ -154,6 +154,21 @@ async def test_a_right_that_is_taken_leaves_namespaces_known(subject: Subject) -
     assert subject.lost == {"bank"}
 
 
+async def test_a_cluster_full_of_policies_is_read_in_part(
+    subject: Subject, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(1200):
+        subject.source.put(ALL, policy(f"n{number:04}", f"p{number:04}"))
+    subject.policies.start()
+    await subject.until(lambda: subject.policies.seen().known)
+    assert len(subject.said()) == 1000
+    subject.source.put(ALL, policy("late", "late"))
+    subject.source.put(ALL, policy("n0000", "p0000", "Never"))
+    await subject.until(lambda: subject.said()["n0000"] is Forward.NEVER)
+    assert "late" not in subject.said()
+    assert caplog.text.count("Only the first 1000 ForwardPolicy objects") == 1
+
+
 async def test_what_an_earlier_session_knew_counts_until_there_is_an_answer() -> None:
     source = Source()
     before = PoliciesSeen(True, {"shop": NamespacePolicy(Forward.NEVER)})

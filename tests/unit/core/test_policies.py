@@ -1,5 +1,6 @@
 """ForwardPolicy objects: what is taken, what is refused, and who wins where two disagree."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -182,7 +183,7 @@ def test_whatever_the_cluster_holds_it_is_read_or_told(spec: dict[str, Any]) -> 
 
 
 def merged(*items: dict[str, Any]) -> NamespacePolicy:
-    (found,) = merge(map(parsed, items)).values()
+    ((_, found),) = merge(map(parsed, items)).values()
     return found
 
 
@@ -265,7 +266,18 @@ def test_namespaces_are_kept_apart() -> None:
     other = raw(forward="Never")
     other["metadata"] = {**other["metadata"], "namespace": "shop"}
     found = merge(map(parsed, (raw(forward="Always"), other)))
-    assert {name: each.forward for name, each in found.items()} == {
+    assert {name: each.forward for name, (_, each) in found.items()} == {
         "billing": Forward.ALWAYS,
         "shop": Forward.NEVER,
     }
+
+
+def test_what_has_not_changed_is_not_put_together_again() -> None:
+    other = raw(forward="Never")
+    other["metadata"] = {**other["metadata"], "namespace": "shop"}
+    billing, shop = parsed(raw()), parsed(other)
+    before = merge((billing, shop))
+    after = merge((replace(billing, forward=Forward.ALWAYS), shop), before)
+    assert after["shop"] is before["shop"]
+    assert after["billing"][1].forward == Forward.ALWAYS
+    assert list(merge((shop,), after)) == ["shop"]
