@@ -13,7 +13,7 @@ import click
 from kubefwd_operator import config
 from kubefwd_operator.core.errors import SettingsError, TiltError
 from kubefwd_operator.core.report import CONFIG_MAP, JSON_KEY
-from kubefwd_operator.core.status import State
+from kubefwd_operator.core.state import State
 from kubefwd_operator.tilt.glance import glance
 from kubefwd_operator.tilt.life import process_exists
 from kubefwd_operator.tilt.session import read_access

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from kubefwd_operator.core.clicks import Intent
 from kubefwd_operator.core.conditions import Condition, Truth, is_fault
 from kubefwd_operator.core.reason import Reason
-from kubefwd_operator.core.status import NamespaceStatus, ServiceStatus, State, Status
+from kubefwd_operator.core.state import State
+from kubefwd_operator.core.status import NamespaceStatus, ServiceStatus, Status
 
 _TOLD_CONDITIONS = ("HelperReady", "ClusterReachable")
 

@@ -49,7 +49,6 @@ GLOBAL = frozenset(
     {
         Reason.SUPERSEDED,
         Reason.NO_CLUSTER,
-        Reason.TILT_UNREACHABLE,
         Reason.AUTHORIZATION_LOST,
         Reason.AUTHORIZATION_DENIED,
         Reason.WAITING_FOR_AUTHORIZATION,

@@ -66,5 +66,4 @@ class Reason(StrEnum):
     ENGINE_RESTARTING = "EngineRestarting"
     ENGINE_FAILED = "EngineFailed"
     HELD_BY_OTHER_USER = "HeldByOtherUser"
-    TILT_UNREACHABLE = "TiltUnreachable"
     INTERNAL_ERROR = "InternalError"

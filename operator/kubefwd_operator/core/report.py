@@ -31,7 +31,8 @@ from kubefwd_operator.core.conditions import Condition
 from kubefwd_operator.core.conflicts import Conflict
 from kubefwd_operator.core.memory import Answer
 from kubefwd_operator.core.model import Fault
-from kubefwd_operator.core.status import NamespaceStatus, ServiceStatus, Status, count
+from kubefwd_operator.core.state import count
+from kubefwd_operator.core.status import NamespaceStatus, ServiceStatus, Status
 
 CONFIG_MAP, JSON_KEY = "kubefwd:status", "status.json"
 """The ConfigMap's name in Tilt, and the key of its data that is for machines."""

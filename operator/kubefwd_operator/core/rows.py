@@ -19,14 +19,8 @@ from kubefwd_operator.core.conditions import GLOBAL, INFORMATIONAL, Condition, T
 from kubefwd_operator.core.links import Link
 from kubefwd_operator.core.model import AuthorityState, Problem, ServiceState
 from kubefwd_operator.core.reason import Reason
-from kubefwd_operator.core.status import (
-    MAX_MESSAGE,
-    NamespaceStatus,
-    ServiceStatus,
-    Status,
-    count,
-    opening,
-)
+from kubefwd_operator.core.state import count, opening
+from kubefwd_operator.core.status import MAX_MESSAGE, NamespaceStatus, ServiceStatus, Status
 
 OPERATOR = "kubefwd:run"
 """The operator's own row, which Tilt makes."""

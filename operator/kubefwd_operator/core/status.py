@@ -5,14 +5,12 @@ before while a condition's `status` stays, so equal situations give equal values
 compares and writes only what has changed. How it is written down is in `report.py`, what is logged
 in `changes.py`.
 
-`state` is the single word for everything, the first in the order of `State` that holds. What is
-wrong with one service or namespace is in its own row and in the condition `Degraded`; what merely
-has to be known is in its row only.
+`state` is the single word for everything (`state.py`). What is wrong with one service or namespace
+is in its own row and in the condition `Degraded`; what merely has to be known is in its row only.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 from kubefwd_operator.core import conditions as judge
 from kubefwd_operator.core.conditions import Condition, Seen, Truth
@@ -35,53 +33,10 @@ from kubefwd_operator.core.model import (
     Source,
 )
 from kubefwd_operator.core.reason import Reason
-
-PAUSED = Problem(
-    Reason.PAUSED,
-    "Nothing is forwarded: click Resume on `kubefwd:run` to go on, without a password.",
-)
-"""What to say of everything while it is paused."""
+from kubefwd_operator.core.state import PAUSED, SETTLED, State, count, decide, starting
 
 MAX_MESSAGE = 2000
 """Characters of one message; what others wrote into an error may be of any length."""
-
-
-class State(StrEnum):
-    """The single word, in order of priority: the first that holds is shown."""
-
-    SUPERSEDED = "Superseded"
-    TILT_UNREACHABLE = "TiltUnreachable"
-    NO_CLUSTER = "NoCluster"
-    AUTHORIZATION_LOST = "AuthorizationLost"
-    AUTHORIZATION_DENIED = "AuthorizationDenied"
-    WAITING_FOR_AUTHORIZATION = "WaitingForAuthorization"
-    CREDENTIALS_UNSUPPORTED = "CredentialsUnsupported"
-    CREDENTIALS_EXPIRED = "CredentialsExpired"
-    CREDENTIALS_FAILED = "CredentialsFailed"
-    CLUSTER_UNREACHABLE = "ClusterUnreachable"
-    ENGINE_UNAVAILABLE = "EngineUnavailable"
-    HELD_BY_OTHER_USER = "HeldByOtherUser"
-    ENGINE_FAILED = "EngineFailed"
-    ENGINE_RESTARTING = "EngineRestarting"
-    HOSTS_NOT_WRITABLE = "HostsNotWritable"
-    PAUSED = "Paused"
-    STARTING = "Starting"
-    DEGRADED = "Degraded"
-    READY = "Ready"
-
-
-_PRIORITY = list(State)
-_SETTLED = (State.DEGRADED, State.READY)  # what is deployed is forwarded, or cannot be
-
-_NEVER_SHOWN = {("default", "kubernetes")}
-
-_BY_AUTHORITY = {
-    AuthorityState.SUPERSEDED: State.SUPERSEDED,
-    AuthorityState.LOST: State.AUTHORIZATION_LOST,
-    AuthorityState.DENIED: State.AUTHORIZATION_DENIED,
-    AuthorityState.WAITING: State.WAITING_FOR_AUTHORIZATION,
-    AuthorityState.ASKING: State.STARTING,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,16 +133,14 @@ def build(
 ) -> Status:
     """Put the status together. `now` is RFC 3339; `previous` the status of the pass before."""
     services = tuple(_services(desired, seen))
-    starting = tuple(sorted(_starting(desired, seen)))
+    opening = tuple(sorted(starting(desired, seen)))
     judged = (
         judge.helper_ready(seen),
         judge.cluster_reachable(desired, seen),
         judge.namespaces_synced(desired, seen.catalog),
         judge.degraded(judge.faults(desired, seen)),
     )
-    found = _candidates(desired, seen, judged, starting)
-    candidates = (*found, (State.READY, _summary(services)))
-    state, message = min(candidates, key=lambda candidate: _PRIORITY.index(candidate[0]))
+    state, message = decide(desired, seen, judged, opening, _summary(services))
     ready = Truth.TRUE if state is State.READY else Truth.FALSE
     conditions = (Condition("Ready", ready, state.value, message), *judged)
     return Status(
@@ -205,76 +158,17 @@ def build(
         process=process,
         engine_why=seen.engine.why,
         conflicts=conflicts(seen.engine.services),
-        policies=(*seen.policies, *unmatched(desired, seen.catalog, settled=state in _SETTLED)),
-        starting=starting,
+        policies=(*seen.policies, *unmatched(desired, seen.catalog, settled=state in SETTLED)),
+        starting=opening,
         answer=answer,
         repaired=_repaired(seen.engine.repaired, previous),
     )
-
-
-def _candidates(
-    desired: Desired, seen: Seen, judged: tuple[Condition, ...], starting: tuple[str, ...]
-) -> Iterator[tuple[State, str]]:
-    """Every state other than Ready that holds, with its message."""
-    helper, cluster, synced, degraded = judged
-    if helper.status is Truth.FALSE:
-        by_authority = _BY_AUTHORITY.get(seen.authority.state)
-        yield by_authority or _state_of(helper.reason), helper.message
-    if cluster.reason is not Reason.READY:
-        yield _state_of(cluster.reason), cluster.message
-    if desired.paused:
-        yield _pausing(seen)
-    if synced.reason is Reason.SYNCING:
-        yield State.STARTING, synced.message
-    for problem in (*seen.engine.problems, *seen.problems):
-        if problem.reason in judge.GLOBAL:
-            yield _state_of(problem.reason), problem.message
-    if seen.engine.generation < desired.generation:
-        yield State.STARTING, "Starting the forwarding anew."
-    if starting:
-        yield State.STARTING, opening(starting)
-    if degraded.status is Truth.TRUE:
-        yield State.DEGRADED, degraded.message
-
-
-def _pausing(seen: Seen) -> tuple[State, str]:
-    """Paused is what has no name any more; until then it is on its way there."""
-    named = sum(bool(service.names) for service in seen.engine.services)
-    if named:
-        return State.STARTING, f"Pausing: {count(named, 'service')} still to be released."
-    return State.PAUSED, PAUSED.message
 
 
 def _repaired(engine: Repaired, previous: Status | None) -> Repaired:
     """Keep the latest: an engine that takes over begins without any."""
     before = previous.repaired if previous else NOT_REPAIRED
     return engine if engine.number >= before.number else before
-
-
-def _state_of(reason: str) -> State:
-    return State(reason) if reason in _PRIORITY else State.DEGRADED
-
-
-def _starting(desired: Desired, seen: Seen) -> Iterator[str]:
-    """Find services that are known, with nothing wrong with them, and not yet named.
-
-    An engine shows every service but the API server's own; one that it does not show it has not
-    come to yet.
-    """
-    accounted = _NEVER_SHOWN | {(row.namespace, row.service) for row in seen.engine.services}
-    for namespace in desired.namespaces:
-        for service in seen.catalog.namespaces.get(namespace.name, NamespaceSeen()).services:
-            if (service.namespace, service.name) not in accounted:
-                yield service.key
-    for row in seen.engine.services:
-        unnamed = row.state is ServiceState.WAITING and not row.names
-        if unnamed and not any(judge.explains(problem.reason) for problem in row.problems):
-            yield row.key
-
-
-def opening(keys: Sequence[str]) -> str:
-    """Say which services are on their way."""
-    return f"Opening {count(len(keys), 'service')}, first {keys[0]}."
 
 
 def _summary(services: tuple[ServiceStatus, ...]) -> str:
@@ -285,11 +179,6 @@ def _summary(services: tuple[ServiceStatus, ...]) -> str:
     return (
         f"Forwarding {count(len(forwarded), 'service')} of {count(len(namespaces), 'namespace')}."
     )
-
-
-def count(number: int, noun: str) -> str:
-    """Write a number with its noun: `1 service`, `2 services`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _timed(condition: Condition, previous: Status | None, now: str) -> Condition:

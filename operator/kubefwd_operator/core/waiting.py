@@ -12,7 +12,7 @@ from typing import Any
 from kubefwd_operator.core.errors import SettingsError
 from kubefwd_operator.core.model import Dialled
 from kubefwd_operator.core.names import is_label
-from kubefwd_operator.core.status import State
+from kubefwd_operator.core.state import State
 
 MAX_SECONDS = 24 * 3600
 

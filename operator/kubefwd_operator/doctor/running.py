@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kubefwd_operator import __version__
-from kubefwd_operator.core.status import State
+from kubefwd_operator.core.state import State
 from kubefwd_operator.doctor.finding import Case, Finding, ok, warn
 
 

@@ -16,7 +16,7 @@ from kubefwd_operator.core.model import (
     AuthorityState,
 )
 from kubefwd_operator.core.reason import Reason
-from kubefwd_operator.core.status import State
+from kubefwd_operator.core.state import State
 
 WEB = row("web.a")
 

@@ -27,7 +27,7 @@ from kubefwd_operator.core.model import (
     Source,
 )
 from kubefwd_operator.core.reason import Reason
-from kubefwd_operator.core.status import State
+from kubefwd_operator.core.state import State
 
 WEB = row("web.a")
 PAUSED = replace(wish("a", "b"), paused=True)
@@ -244,13 +244,6 @@ HELD = replace(row("web.a", Reason.PAUSED, state=ServiceState.WAITING), names=()
             State.ENGINE_UNAVAILABLE,
             "What to do",
             id="engine unavailable",
-        ),
-        pytest.param(
-            wish("a"),
-            seen(WEB, others=(problem(Reason.TILT_UNREACHABLE),)),
-            State.TILT_UNREACHABLE,
-            "What to do",
-            id="Tilt unreachable",
         ),
         pytest.param(
             PAUSED, seen(HELD), State.PAUSED, "click Resume on `kubefwd:run`", id="paused"

@@ -30,7 +30,8 @@ from kubefwd_operator.core.model import (
     Source,
 )
 from kubefwd_operator.core.reason import Reason
-from kubefwd_operator.core.status import MAX_MESSAGE, State, Status
+from kubefwd_operator.core.state import State
+from kubefwd_operator.core.status import MAX_MESSAGE, Status
 
 WEB = row("web.a")
 
