@@ -14,7 +14,8 @@ the two switches of an entry, `bare` and `short`:
 Pods of headless services have the same forms with `P.` in front. Two services can come to one name
 (pod `web-0` of `db` has the bare name `web-0.db`, service `web-0` of namespace `db` the short one):
 the longer form wins, services win over pods, earlier namespaces over later ones, and the loser
-goes without. One name never means two services.
+goes without. One name never means two services. A namespace that only a policy brought in comes
+after all of that, so whoever can write one takes nobody's name or room with it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -143,23 +144,19 @@ class _Desk:
         self.problems: dict[ServiceKey, list[Problem]] = {}
 
     def decide(self, units: list[_Unit]) -> list[_Unit]:
-        """Grant long forms to all, then short ones, then bare ones.
+        """Grant long forms to all, then short ones, then bare ones, then policies' namespaces.
 
-        Services come before pods, so that a limit is first felt by pods.
+        Services come before pods, so that a limit is first felt by pods, but for those namespaces.
         """
         for unit in units:
             for name in spell(unit.entry):
                 self.owners.setdefault(name, _owner(unit.entry))
         ranked = sorted(units, key=lambda unit: bool(unit.entry.pod))
-        ranked = [self._grant(unit, unit.entry._replace(short=True)) for unit in ranked]
+        own = self._shorten(unit for unit in ranked if self._is_invited(unit.entry))
         if self.desired.bare_names:
-            ranked = [
-                self._grant(unit, unit.entry._replace(bare=True))
-                if self._is_invited(unit.entry)
-                else unit
-                for unit in ranked
-            ]
-        return [self._christen(unit) for unit in ranked]
+            own = [self._grant(unit, unit.entry._replace(bare=True)) for unit in own]
+        guests = self._shorten(unit for unit in ranked if not self._is_invited(unit.entry))
+        return [self._christen(unit) for unit in (*own, *guests)]
 
     def report(self, key: ServiceKey, problem: Problem) -> None:
         """Note a problem of this service, once."""
@@ -180,6 +177,9 @@ class _Desk:
             elif name not in spell(entry):
                 granted.append(name)
         return replace(unit, entry=entry._replace(hostnames=tuple(granted)))
+
+    def _shorten(self, units: Iterable[_Unit]) -> list[_Unit]:
+        return [self._grant(unit, unit.entry._replace(short=True)) for unit in units]
 
     def _grant(self, unit: _Unit, wanted: HostsEntry) -> _Unit:
         (name,) = set(spell(wanted)) - set(spell(unit.entry))

@@ -232,6 +232,30 @@ def test_a_public_name_is_explained_with_the_long_form(source: Source, says: str
     assert "Use 'web.dev.svc.cluster.local'" in problem.message
 
 
+def guests(*namespaces: str) -> Desired:
+    """Wish for `a`, and for namespaces that only policies bring in."""
+    by_policy = [DesiredNamespace(name, Source.POLICY) for name in namespaces]
+    return Desired(namespaces=(DesiredNamespace("a", Source.TILT), *by_policy), bare_names=True)
+
+
+def test_a_namespace_that_a_policy_brings_in_takes_no_pods_name() -> None:
+    """A service `web-0` of a namespace `db`, made by somebody who is after `web-0.db`."""
+    db = service("db.a", "127.18.0.1", pods={"web-0": "127.18.0.1"})
+    published = publish([db, service("web-0.db", "127.18.0.66")], guests("db"))
+    assert resolve(published)["web-0.db"] == {"127.18.0.1"}
+    assert forms(published, "web-0.db") == ["web-0.db.svc", "web-0.db.svc.cluster.local"]
+    assert reasons(published, "web-0.db") == [Reason.NAME_ELSEWHERE]
+
+
+def test_a_namespace_that_a_policy_brings_in_pushes_nothing_out() -> None:
+    db = service("db.a", pods={"db-0": "127.18.0.1"})
+    many = [service(f"s{number:04}.b") for number in range(names.MAX_ENTRIES)]
+    published = publish([db, *many], guests("b"))
+    assert reasons(published, "db.a") == []
+    assert "db-0.db" in forms(published, "db.a")
+    assert reasons(published, "s4095.b") == [Reason.LIMIT_REACHED]
+
+
 def test_a_service_without_addresses_has_no_names() -> None:
     published = publish([Placed("a", "web", ())], desired("a"))
     assert published.entries == ()
