@@ -14,6 +14,7 @@ from typing import NoReturn
 import kopf
 
 from kubefwd_operator.core.errors import KubefwdOperatorError
+from kubefwd_operator.core.text import plain
 
 PREFIX = "kubefwd_operator"
 """The logger above all of ours."""
@@ -59,10 +60,10 @@ def log_to_stdout() -> None:
 
 
 class _Line(logging.Formatter):
-    """One line; what is not as it should be says so in front."""
+    """One line, fit for a terminal; what is not as it should be says so in front."""
 
     def format(self, record: logging.LogRecord) -> str:
-        line = super().format(record)
+        line = plain(super().format(record))
         return line if record.levelno < logging.WARNING else f"{record.levelname.lower()}: {line}"
 
 

@@ -50,6 +50,13 @@ def test_lines_on_stdout(
     assert capsys.readouterr().out == line
 
 
+def test_a_line_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    """Tilt passes it on to a terminal, and some of it comes from a cluster."""
+    tuning.log_to_stdout()
+    logging.getLogger("kubefwd_operator.loop").info("a\x1b[2Jb\x9b\r%s\nrun this", "\x07c")
+    assert capsys.readouterr().out == "a[2Jbc\nrun this\n"
+
+
 @pytest.mark.parametrize(
     "logger, level, is_shown",
     [

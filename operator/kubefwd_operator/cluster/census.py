@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from kubefwd_operator.core.errors import ClusterError, Forbidden
+from kubefwd_operator.core.names import is_label
 
 PERIOD = 30.0
 """Seconds between two lists."""
@@ -51,8 +52,7 @@ class Census:
 
 
 def _names(document: dict[str, Any]) -> tuple[str, ...]:
-    """Read a list. One that is being deleted is none that anybody wants."""
+    """Read a list. One that is being deleted, or has no namespace's name, nobody wants."""
     found = (item.get("metadata") or {} for item in document.get("items") or ())
-    return tuple(
-        sorted(each.get("name", "") for each in found if not each.get("deletionTimestamp"))
-    )
+    names = (str(each.get("name")) for each in found if not each.get("deletionTimestamp"))
+    return tuple(sorted(filter(is_label, names)))

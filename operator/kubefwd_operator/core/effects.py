@@ -15,6 +15,7 @@ from kubefwd_operator.core.clicks import Click, Intent
 from kubefwd_operator.core.memory import MAX_REMEMBERED, Answer, Memory
 from kubefwd_operator.core.names import is_label
 from kubefwd_operator.core.settings import NO_NAMESPACE
+from kubefwd_operator.core.text import plain
 
 MAX_TYPED = 80
 """Characters of what somebody typed that a sentence repeats."""
@@ -158,5 +159,5 @@ def _without(name: str, names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _typed(text: str) -> str:
     """Make one short line of what somebody typed."""
-    line = " ".join(text.split())
+    line = " ".join(plain(text).split())
     return line if len(line) <= MAX_TYPED else line[: MAX_TYPED - 1] + "…"

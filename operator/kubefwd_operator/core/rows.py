@@ -21,6 +21,7 @@ from kubefwd_operator.core.model import AuthorityState, Problem, ServiceState
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.core.state import count, opening
 from kubefwd_operator.core.status import MAX_MESSAGE, NamespaceStatus, ServiceStatus, Status
+from kubefwd_operator.core.text import plain
 
 OPERATOR = "kubefwd:run"
 """The operator's own row, which Tilt makes."""
@@ -186,13 +187,8 @@ def _sentence(subject: str, reason: str, message: str) -> str:
 def _shown(sentences: Sequence[str]) -> tuple[str, ...]:
     """Cut to what is told. Further lines of a sentence, which hold what to run, are indented."""
     cut = (sentence[:MAX_MESSAGE] for sentence in sentences[:_MAX_TOLD])
-    told = ["\n  ".join(map(_printable, sentence.splitlines())) for sentence in cut]
+    told = ["\n  ".join(map(plain, sentence.splitlines())) for sentence in cut]
     return (*told, _MORE) if len(sentences) > _MAX_TOLD else tuple(told)
-
-
-def _printable(line: str) -> str:
-    """Leave out what moves a terminal's cursor: some of it comes from a cluster."""
-    return "".join(letter for letter in line if letter.isprintable())
 
 
 def _causes(row: Row | None) -> tuple[str, ...]:

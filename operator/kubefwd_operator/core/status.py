@@ -34,9 +34,10 @@ from kubefwd_operator.core.model import (
 )
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.core.state import PAUSED, SETTLED, State, count, decide, starting
+from kubefwd_operator.core.text import plain
 
 MAX_MESSAGE = 2000
-"""Characters of one message; what others wrote into an error may be of any length."""
+"""Characters of one message; what others wrote into an error may be of any length, and anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,4 +237,5 @@ def _services(desired: Desired, seen: Seen) -> Iterator[ServiceStatus]:
 
 
 def _cut(message: str) -> str:
+    message = plain(message)
     return message if len(message) <= MAX_MESSAGE else message[: MAX_MESSAGE - 1] + "…"

@@ -11,14 +11,16 @@ import json
 from typing import Any
 
 from kubefwd_operator.core.model import Dialled
+from kubefwd_operator.core.text import plain
 
 SOCKET = "wait.sock"
 """Name of the socket in the run directory."""
 
-MAX_LINE = 4096
+MAX_LINE = 16384
 """Bytes of a line."""
 
 _MAX_WHY = 1000
+"""Characters, of which each may take twelve bytes."""
 
 
 def request(address: str, port: int) -> bytes:
@@ -44,7 +46,7 @@ def place(line: bytes) -> tuple[str, int]:
 
 def answer(dialled: Dialled) -> bytes:
     """Write an answer."""
-    return _line({"ours": dialled.ours, "why": dialled.why[:_MAX_WHY]})
+    return _line({"ours": dialled.ours, "why": plain(dialled.why)[:_MAX_WHY]})
 
 
 def dialled(line: bytes) -> Dialled:

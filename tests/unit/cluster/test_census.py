@@ -48,6 +48,17 @@ A, B = {"name": "a"}, {"name": "b"}
         pytest.param([[A], [A, B], [A]], ("a",), 3, id="they come and go"),
         pytest.param([[A, B | {"deletionTimestamp": "now"}]], ("a",), 1, id="on its way out"),
         pytest.param([[]], (), 1, id="none"),
+        pytest.param(
+            [
+                [
+                    {"name": name}
+                    for name in ("a\x1b[2J", "(the one typed above)", "", None, "A", "b.c", "ok")
+                ]
+            ],
+            ("ok",),
+            1,
+            id="what no namespace is called",
+        ),
         pytest.param([[A], ClusterUnreachable("no")], ("a",), 1, id="what was known stays"),
         pytest.param([[A], Forbidden("no")], (), 2, id="forbidden meanwhile"),
         pytest.param([Forbidden("no")], (), 1, id="forbidden"),

@@ -154,6 +154,9 @@ def test_stop(
         pytest.param("", "no namespace was chosen: choose one.", id="nothing"),
         pytest.param("gone", "'gone' is not forwarded, so nothing stops.", id="of last time"),
         pytest.param("ci", "'ci' is not forwarded, so nothing stops.", id="excluded"),
+        pytest.param(
+            "a\x1b[2J\nb", "'a[2J b' is not forwarded, so nothing stops.", id="moves a cursor"
+        ),
     ],
 )
 def test_a_stop_that_is_refused_changes_nothing(choice: str, sentence: str) -> None:

@@ -25,6 +25,7 @@ from kubefwd_operator.core.model import (
     AuthoritySeen,
     AuthorityState,
     NamespaceSeen,
+    Problem,
     ServiceSeen,
     ServiceState,
     Source,
@@ -176,6 +177,16 @@ def test_an_endless_message_is_cut() -> None:
     texts = [result.message, *(c.message for c in result.conditions), result.namespaces[0].message]
     assert max(map(len, texts)) == MAX_MESSAGE
     assert result.namespaces[0].message.endswith("…")
+
+
+def test_no_message_moves_a_cursor() -> None:
+    """An ExternalName, say, is a text of the cluster's; commands keep their own lines."""
+    said = "a\x1b[2Jb\x9bc\r\u202ed\nrun this"
+    noted = replace(row("web.a"), problems=(Problem(Reason.NOT_FORWARDABLE, said),))
+    result = status(wish("a"), seen(noted, a=broken(Reason.FORBIDDEN, said)))
+    texts = {result.message, result.namespaces[0].message, result.services[0].message}
+    texts |= {c.message for c in result.conditions if "run this" in c.message}
+    assert {text.removeprefix("namespace a: ") for text in texts} == {"a[2Jbcd\nrun this"}
 
 
 rows = st.builds(

@@ -17,8 +17,12 @@ def test_an_answer_arrives_as_it_was_given(said: Dialled) -> None:
 
 
 def test_an_answer_fits_a_line_however_long_the_reason_is() -> None:
-    assert len(wire.answer(Dialled("\N{SNOWMAN}" * 100_000))) > 1000
-    assert len(wire.answer(Dialled("x" * 100_000))) < wire.MAX_LINE
+    assert len(wire.answer(Dialled("\N{GRINNING FACE}" * 100_000))) < wire.MAX_LINE
+    assert len(wire.answer(Dialled("x" * 100_000))) > 1000
+
+
+def test_what_a_cluster_says_in_an_answer_moves_no_cursor() -> None:
+    assert wire.dialled(wire.answer(Dialled("no\x1b]0;pod\x07 \u202e"))) == Dialled("no]0;pod ")
 
 
 @pytest.mark.parametrize(
