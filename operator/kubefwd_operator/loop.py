@@ -33,8 +33,8 @@ from kubefwd_operator.core.model import (
     Desired,
     EngineSeen,
     PoliciesSeen,
-    Problem,
 )
+from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.core.settings import Settings
 from kubefwd_operator.core.status import Process, Status

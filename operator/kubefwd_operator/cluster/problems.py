@@ -8,7 +8,7 @@ from kubefwd_operator.core.errors import (
     Forbidden,
     NotFound,
 )
-from kubefwd_operator.core.model import Problem
+from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason
 
 

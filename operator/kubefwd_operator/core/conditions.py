@@ -16,12 +16,14 @@ from kubefwd_operator.core.model import (
     Desired,
     DesiredNamespace,
     EngineSeen,
-    Fault,
     NamespaceSeen,
-    Problem,
     ServiceSeen,
     ServiceState,
     Source,
+)
+from kubefwd_operator.core.problem import (
+    Fault,
+    Problem,
 )
 from kubefwd_operator.core.reason import Reason
 

@@ -9,7 +9,11 @@ services, or a service that another Tilt has under all its forms, are one confli
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from kubefwd_operator.core.model import Clash, ClashKind, ServiceSeen
+from kubefwd_operator.core.model import ServiceSeen
+from kubefwd_operator.core.problem import (
+    Clash,
+    ClashKind,
+)
 
 _ORDER = list(ClashKind)
 

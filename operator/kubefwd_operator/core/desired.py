@@ -33,12 +33,14 @@ from kubefwd_operator.core.model import (
     NO_POLICIES,
     Desired,
     DesiredNamespace,
-    Fault,
     PoliciesSeen,
-    Problem,
     Source,
 )
 from kubefwd_operator.core.names import is_label
+from kubefwd_operator.core.problem import (
+    Fault,
+    Problem,
+)
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.core.settings import Settings
 

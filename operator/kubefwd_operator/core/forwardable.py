@@ -3,7 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from kubefwd_operator.core.model import CatalogSeen, Desired, Problem, Service, ServicePort
+from kubefwd_operator.core.model import (
+    CatalogSeen,
+    Desired,
+    Service,
+    ServicePort,
+)
+from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason
 
 

@@ -30,7 +30,7 @@ from typing import Any
 from kubefwd_operator.core.conditions import Condition
 from kubefwd_operator.core.conflicts import Conflict
 from kubefwd_operator.core.memory import Answer
-from kubefwd_operator.core.model import Fault
+from kubefwd_operator.core.problem import Fault
 from kubefwd_operator.core.state import count
 from kubefwd_operator.core.status import NamespaceStatus, ServiceStatus, Status
 

@@ -17,7 +17,11 @@ from enum import StrEnum
 
 from kubefwd_operator.core.conditions import GLOBAL, INFORMATIONAL, Condition, Truth, is_fault
 from kubefwd_operator.core.links import Link
-from kubefwd_operator.core.model import AuthorityState, Problem, ServiceState
+from kubefwd_operator.core.model import (
+    AuthorityState,
+    ServiceState,
+)
+from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.core.state import count, opening
 from kubefwd_operator.core.status import MAX_MESSAGE, NamespaceStatus, ServiceStatus, Status

@@ -13,9 +13,9 @@ from kubefwd_operator.core.model import (
     AuthorityState,
     Desired,
     NamespaceSeen,
-    Problem,
     ServiceState,
 )
+from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason
 
 PAUSED = Problem(

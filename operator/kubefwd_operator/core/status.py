@@ -25,12 +25,14 @@ from kubefwd_operator.core.model import (
     CatalogSeen,
     Desired,
     DesiredNamespace,
-    Fault,
     NamespaceSeen,
-    Problem,
     Repaired,
     ServiceState,
     Source,
+)
+from kubefwd_operator.core.problem import (
+    Fault,
+    Problem,
 )
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.core.state import PAUSED, SETTLED, State, count, decide, starting

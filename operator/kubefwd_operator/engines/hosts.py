@@ -11,8 +11,12 @@ from typing import Protocol
 
 from kubefwd_operator.core import clashes
 from kubefwd_operator.core.errors import HelperRefused
-from kubefwd_operator.core.model import Desired, Problem, Repaired
+from kubefwd_operator.core.model import (
+    Desired,
+    Repaired,
+)
 from kubefwd_operator.core.names import HostsEntry, Placed, Published, ServiceKey, publish
+from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.privileged.channel import HostsOutcome
 from kubefwd_operator.privileged.rivals import Contested

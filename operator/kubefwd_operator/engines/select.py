@@ -13,8 +13,8 @@ from kubefwd_operator.core.model import (
     Desired,
     Dialled,
     EngineSeen,
-    Problem,
 )
+from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines.engine import AuthorityLike, RunningEngine
 from kubefwd_operator.engines.fallback import Fallback

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from kubefwd_operator.core.model import Problem
+from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.privileged.answers import Answer
 from kubefwd_operator.privileged.attempts import Refusal

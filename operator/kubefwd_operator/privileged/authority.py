@@ -15,8 +15,8 @@ from kubefwd_operator.core.kubefwd import PinnedKubefwd
 from kubefwd_operator.core.model import (
     AuthoritySeen,
     Desired,
-    Problem,
 )
+from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.privileged import advice, surroundings
 from kubefwd_operator.privileged.answers import Answer

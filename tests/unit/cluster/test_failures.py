@@ -5,7 +5,7 @@ import pytest
 from kubefwd_operator.cluster.failures import Asked, Gone, host_of, of_dial, of_status
 from kubefwd_operator.cluster.problems import InternalError, of_namespace, problem_of, whole_cluster
 from kubefwd_operator.core import errors
-from kubefwd_operator.core.model import Problem
+from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason
 
 SLICES = "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices"

@@ -13,13 +13,13 @@ from kubefwd_operator.core.model import (
     DesiredNamespace,
     EngineSeen,
     NamespaceSeen,
-    Problem,
     Service,
     ServicePort,
     ServiceSeen,
     ServiceState,
     Source,
 )
+from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.core.status import Process, Status, build
 

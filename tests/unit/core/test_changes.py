@@ -23,12 +23,14 @@ from kubefwd_operator.core.model import (
     AuthoritySeen,
     AuthorityState,
     Desired,
-    Fault,
     NamespaceSeen,
-    Problem,
     Repaired,
     ServiceState,
     Source,
+)
+from kubefwd_operator.core.problem import (
+    Fault,
+    Problem,
 )
 from kubefwd_operator.core.reason import Reason
 

@@ -12,15 +12,17 @@ from kubefwd_operator.core.model import (
     UNREAD,
     CatalogSeen,
     ClusterRef,
-    Fault,
     Forward,
     NamespacePolicy,
     NamespaceSeen,
     PoliciesSeen,
-    Problem,
     Service,
 )
 from kubefwd_operator.core.policies import SKIP
+from kubefwd_operator.core.problem import (
+    Fault,
+    Problem,
+)
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.core.rules import Rules, ServiceRule
 from kubefwd_operator.core.settings import Settings

@@ -3,7 +3,13 @@
 import pytest
 
 from kubefwd_operator.core.links import Link, links
-from kubefwd_operator.core.model import Problem, Service, ServicePort, ServiceSeen, ServiceState
+from kubefwd_operator.core.model import (
+    Service,
+    ServicePort,
+    ServiceSeen,
+    ServiceState,
+)
+from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason
 
 LONG = "web.shopfront.svc.cluster.local"

@@ -12,10 +12,10 @@ from kubefwd_operator.core.memory import Answer
 from kubefwd_operator.core.model import (
     AuthoritySeen,
     AuthorityState,
-    ClashKind,
     NamespaceSeen,
     ServiceState,
 )
+from kubefwd_operator.core.problem import ClashKind
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.core.report import JSON_KEY, document, encode, services_table, table
 from kubefwd_operator.core.status import ServiceStatus

@@ -25,11 +25,11 @@ from kubefwd_operator.core.model import (
     AuthoritySeen,
     AuthorityState,
     NamespaceSeen,
-    Problem,
     ServiceSeen,
     ServiceState,
     Source,
 )
+from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.core.state import State
 from kubefwd_operator.core.status import MAX_MESSAGE, Status

@@ -18,12 +18,12 @@ from kubefwd_operator.core.model import (
     ClusterRef,
     Desired,
     Dialled,
-    Problem,
     Repaired,
     Service,
     ServiceSeen,
     ServiceState,
 )
+from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.core.rules import Rules, ServiceRule
 from kubefwd_operator.engines.kubefwd import engine as module

@@ -5,7 +5,7 @@ from collections.abc import Collection
 import pytest
 from tests.unit.native.kit import pod, service
 
-from kubefwd_operator.core.model import ClashKind
+from kubefwd_operator.core.problem import ClashKind
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines import occupant
 from kubefwd_operator.engines.kubefwd.remedies import Remedies

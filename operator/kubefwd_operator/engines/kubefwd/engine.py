@@ -19,11 +19,11 @@ from kubefwd_operator.core.model import (
     Desired,
     Dialled,
     EngineSeen,
-    Problem,
     Repaired,
     Service,
 )
 from kubefwd_operator.core.names import Placed, ServiceKey
+from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines.engine import AuthorityLike
 from kubefwd_operator.engines.hosts import HostsWriter

@@ -22,7 +22,7 @@ from kubefwd_operator.core.errors import (
     KubefwdUnreachable,
 )
 from kubefwd_operator.core.kubefwd import KubefwdAccess
-from kubefwd_operator.core.model import Problem
+from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines.kubefwd.api import KubefwdApi
 from kubefwd_operator.engines.kubefwd.keeper import Keeper, Source

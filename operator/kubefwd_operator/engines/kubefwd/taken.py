@@ -8,8 +8,8 @@ until that one is gone, and needless afterwards.
 from collections.abc import Callable, Iterable, Mapping
 
 from kubefwd_operator.core import clashes
-from kubefwd_operator.core.model import Problem
 from kubefwd_operator.core.names import ServiceKey
+from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.engines import occupant
 from kubefwd_operator.engines.hosts import AGAIN
 from kubefwd_operator.engines.kubefwd.output import PodKey

@@ -19,7 +19,7 @@ import socket as sockets
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from kubefwd_operator.core.model import Problem
+from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines.native.owner import Owners, ask
 from kubefwd_operator.engines.native.sockdiag import Owner

@@ -15,8 +15,12 @@ from typing import Protocol
 
 from kubefwd_operator.core import clashes
 from kubefwd_operator.core.errors import HelperGone, HelperRefused
-from kubefwd_operator.core.model import Desired, Problem, Repaired
+from kubefwd_operator.core.model import (
+    Desired,
+    Repaired,
+)
 from kubefwd_operator.core.names import Placed
+from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines import occupant
 from kubefwd_operator.engines.hosts import AGAIN, UNWRITTEN, HostsWriter, NamingHelper, Written

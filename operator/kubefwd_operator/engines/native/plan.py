@@ -9,8 +9,14 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from kubefwd_operator.core.forwardable import left_out, listening, refusal, unmoved, wanted
-from kubefwd_operator.core.model import CatalogSeen, Desired, Endpoint, Problem, Service
+from kubefwd_operator.core.model import (
+    CatalogSeen,
+    Desired,
+    Endpoint,
+    Service,
+)
 from kubefwd_operator.core.names import Placed
+from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines.native.leases import LeaseKey, identities, owns
 from kubefwd_operator.engines.native.target import ServiceKey, Target, endpoint_id
