@@ -2,7 +2,8 @@
 
 A click is a value, the button's `lastClickedAt`. It comes from the browser's clock, so it is only
 ever compared for change with the last one acted on, which is in Memory. Clicks made while the
-operator was down are thus found at the next start, several as one.
+operator was down are thus found at the next start, several of one button as one. Only among those
+that are found together do times count: they are acted on in that order, as somebody made them.
 
 A button that Memory does not know was either there before us, then its present value is history
 and only the baseline; or it came while we run (it was not in our first list), then any value is
@@ -59,7 +60,7 @@ class Click:
 
 @dataclass(frozen=True, slots=True)
 class Clicked:
-    """What was asked for, in the order of `INTENTS`, and the Memory in which that is noted."""
+    """What was asked for, in the order in which it was, and the Memory in which that is noted."""
 
     clicks: tuple[Click, ...]
     memory: Memory
@@ -71,11 +72,11 @@ def read(buttons: Iterable[Button], memory: Memory, *, first_pass: bool) -> Clic
     Reading again with the returned Memory finds nothing.
     """
     ours = {button.name: button for button in buttons if button.name in INTENTS}
-    clicks = tuple(
-        Click(intent, ours[name].inputs)
-        for name, intent in INTENTS.items()
-        if name in ours and _is_new(ours[name], memory, first_pass)
-    )
+    fresh = [
+        ours[name] for name in INTENTS if name in ours and _is_new(ours[name], memory, first_pass)
+    ]
+    fresh.sort(key=lambda button: button.clicked)
+    clicks = tuple(Click(INTENTS[button.name], button.inputs) for button in fresh)
     noted = {**memory.clicks, **{name: button.clicked for name, button in ours.items()}}
     return Clicked(clicks, replace(memory, clicks=noted))
 

@@ -6,6 +6,7 @@ from kubefwd_operator.core.clicks import (
     AUTHORIZE_BUTTON,
     FORWARD_BUTTON,
     REFRESH_BUTTON,
+    STOP_BUTTON,
     Click,
     Intent,
     read,
@@ -69,6 +70,21 @@ def test_several_at_once_are_in_order_and_bring_what_was_filled_in() -> None:
     buttons = [Button(FORWARD_BUTTON, LATE, inputs=filled), Button(REFRESH_BUTTON, LATE)]
     found = read(buttons, remembering(EARLY), first_pass=False).clicks
     assert found == (Click(Intent.REFRESH), Click(Intent.FORWARD, filled))
+
+
+@pytest.mark.parametrize(
+    "stopped, forwarded, expected",
+    [
+        (EARLY, LATE, [Intent.STOP, Intent.FORWARD]),
+        (LATE, EARLY, [Intent.FORWARD, Intent.STOP]),
+    ],
+)
+def test_several_at_once_are_in_the_order_in_which_they_were_made(
+    stopped: str, forwarded: str, expected: list[Intent]
+) -> None:
+    buttons = [Button(STOP_BUTTON, stopped), Button(FORWARD_BUTTON, forwarded)]
+    found = read(buttons, Memory(), first_pass=False).clicks
+    assert [click.intent for click in found] == expected
 
 
 def test_buttons_of_others_are_ignored() -> None:
