@@ -48,12 +48,18 @@ def _overall(previous: Status | None, current: Status) -> Iterator[str]:
     if previous and previous.engine and current.engine != previous.engine:
         why = f": {current.engine_why}" if current.engine_why else "."
         yield f"The engine is now {current.engine}{why}"
-    if previous and current.generation > previous.generation > 0:
+    if previous and _has_started_anew(previous, current):
         yield f"Forwarding has started anew (generation {current.generation})."
     for kind in _TOLD_CONDITIONS:
         yield from _condition(
             previous.condition(kind) if previous else None, current.condition(kind)
         )
+
+
+def _has_started_anew(previous: Status, current: Status) -> bool:
+    """Not so of an engine that shows itself for the first time, to a restarted operator."""
+    had_begun = previous.generation > 0 or any(map(_offer, previous.services))
+    return had_begun and current.generation > previous.generation
 
 
 def _condition(before: Condition | None, now: Condition) -> Iterator[str]:
@@ -119,7 +125,8 @@ def _service(before: ServiceStatus | None, now: ServiceStatus) -> Iterator[str]:
     recovered = before is not None and _is_fault(before) and not _is_fault(now)
     if _offer(now) and (changed or recovered):
         yield "  ".join(filter(None, (now.key, now.url, f"{now.address}:{_ports(now)}")))
-    told = _is_fault(now) or now.reason in _NOTICES
+    taken_out = now.reason == Reason.SKIPPED and before is not None and _offer(before) is not None
+    told = _is_fault(now) or now.reason in _NOTICES or taken_out
     if told and (before is None or before.reason != now.reason):
         yield f"{now.key}  {now.reason}: {now.message}"
     if now.refused and not (before and before.refused):

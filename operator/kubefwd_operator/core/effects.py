@@ -137,7 +137,7 @@ def _pause(inputs: _Inputs, memory: Memory) -> _Effect:
     if wanted == memory.paused:
         state = "paused" if memory.paused else "not paused"
         return memory, Answer(button, f"it is {state} already.", refused=True)
-    sentence = "every name is released, and connections end." if wanted else "forwarding goes on."
+    sentence = "every name is released, and connections end." if wanted else "the pause is over."
     return replace(memory, paused=wanted), Answer(button, sentence)
 
 

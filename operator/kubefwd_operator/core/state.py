@@ -20,7 +20,7 @@ from kubefwd_operator.core.reason import Reason
 
 PAUSED = Problem(
     Reason.PAUSED,
-    "Nothing is forwarded: click Resume on `kubefwd:run` to go on, without a password.",
+    "Nothing is forwarded: click Resume on `kubefwd:run` to go on.",
 )
 """What to say of everything while it is paused."""
 

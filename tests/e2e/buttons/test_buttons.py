@@ -185,7 +185,7 @@ def test_pause_asks_first_releases_every_name_and_resume_brings_them_back(
     eventually(lambda: HOSTS.read_bytes() == BEFORE and not listeners())
     assert tilt.status()["state"] == "Paused"
     button(opened, "Trigger Resume").click()
-    said(tilt, opened, "Resume: forwarding goes on.")
+    said(tilt, opened, "Resume: the pause is over.")
     wait_answer(*WEB)
     button(opened, "Trigger Pause").wait_for()
 

@@ -44,6 +44,7 @@ ASKING = AuthoritySeen(AuthorityState.ASKING)
 NOT_YET = row("web.a", ports=(), address="", state=ServiceState.WAITING)
 WITHOUT_ROOT = row("web.a", Reason.AUTHORIZATION_LOST, ports=(), state=ServiceState.WAITING)
 FLAPPING = row("web.a", Reason.NO_ENDPOINTS, state=ServiceState.WAITING)
+LEFT_OUT = row("web.a", Reason.SKIPPED, ports=(), address="", state=ServiceState.NOT_FORWARDED)
 STOPPED = row("web.a", Reason.NO_PODS, ports=(), state=ServiceState.WAITING)
 
 
@@ -164,6 +165,18 @@ def test_the_first_look_tells_everything_that_is_there() -> None:
         ),
         pytest.param(
             GOOD,
+            (A, seen(LEFT_OUT)),
+            ["web.a  Skipped: What to do about Skipped."],
+            id="what is left to the developer",
+        ),
+        pytest.param(
+            (A, seen(NOT_YET)),
+            (A, seen(LEFT_OUT)),
+            ["Ready: Nothing needs forwarding yet."],
+            id="left out from the start, as was asked",
+        ),
+        pytest.param(
+            GOOD,
             (wish("a", "b"), seen(WEB, b=NamespaceSeen())),
             ["namespace b  wanted (tilt)"],
             id="one more namespace",
@@ -278,6 +291,18 @@ def test_the_first_look_tells_everything_that_is_there() -> None:
             id="Refresh",
         ),
         pytest.param(
+            (wish("a", generation=0), seen(WEB, generation=0)),
+            GOOD,
+            ["Forwarding has started anew (generation 1)."],
+            id="the first Refresh",
+        ),
+        pytest.param(
+            (wish("a", generation=2), seen(NOT_YET, generation=0)),
+            (wish("a", generation=2), seen(WEB, generation=2)),
+            [WEB_LINE, "Ready: Forwarding 1 service of 1 namespace."],
+            id="an operator that starts after a Refresh",
+        ),
+        pytest.param(
             GOOD,
             (wish("a", generation=2), seen(WEB)),
             [],
@@ -296,9 +321,9 @@ HELD = replace(row("web.a", Reason.PAUSED, state=ServiceState.WAITING), names=()
 
 
 def test_pause_is_told_when_every_name_is_gone_and_resume_when_they_are_back() -> None:
-    said = "Paused: Nothing is forwarded: click Resume on `kubefwd:run` to go on, without a"
+    said = "Paused: Nothing is forwarded: click Resume on `kubefwd:run` to go on."
     assert told(GOOD, (PAUSED, seen(WEB))) == []
-    assert told(GOOD, (PAUSED, seen(WEB)), (PAUSED, seen(HELD))) == [f"{said} password."]
+    assert told(GOOD, (PAUSED, seen(WEB)), (PAUSED, seen(HELD))) == [said]
     assert told(GOOD, (PAUSED, seen(HELD)), (PAUSED, seen(HELD))) == []
     assert told((PAUSED, seen(HELD)), (A, seen(HELD)), GOOD) == [
         WEB_LINE,

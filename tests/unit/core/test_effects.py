@@ -169,11 +169,11 @@ def test_a_stop_that_is_refused_changes_nothing(choice: str, sentence: str) -> N
     "paused, inputs, becomes, says",
     [
         pytest.param(False, {"action": "pause"}, True, "Pause: every name is", id="pause"),
-        pytest.param(True, {"action": "resume"}, False, "Resume: forwarding goes", id="resume"),
+        pytest.param(True, {"action": "resume"}, False, "Resume: the pause is", id="resume"),
         pytest.param(True, {"action": "pause"}, True, "Pause: it is paused already", id="twice"),
         pytest.param(False, {"action": "resume"}, False, "Resume: it is not paused", id="resumed"),
         pytest.param(False, {}, True, "Pause: every name is", id="without inputs: the other one"),
-        pytest.param(True, {}, False, "Resume: forwarding goes", id="without inputs, and back"),
+        pytest.param(True, {}, False, "Resume: the pause is", id="without inputs, and back"),
     ],
 )
 def test_pause(paused: bool, inputs: Mapping[str, str], becomes: bool, says: str) -> None:
