@@ -165,6 +165,9 @@ class Loop:
             previous=self._status,
             now=self._now(),
             answer=self._decision.memory.answer,
+            stopped=tuple(
+                n for n in self._decision.memory.stopped if n not in self._settings.exclude
+            ),
         )
         for line in changes.lines(self._status, current):
             log.info(line)

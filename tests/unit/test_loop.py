@@ -364,6 +364,7 @@ async def test_what_was_stopped_and_paused_is_taken_over_from_the_operator_befor
         await after(world)
         wish = world.parts.wishes[-1]
         assert ([namespace.name for namespace in wish.namespaces], wish.paused) == (["a"], True)
+        assert world.tilt.status["stopped"] == ["b"]
         assert wish.repairs == 0
 
 

@@ -58,12 +58,15 @@ def show(found: Report, console: Console) -> None:
     for policy in document.get("policies", ()):
         words = f"{policy['reason']}: {policy['message']}"
         console.print(f"  [yellow]{escape(policy['object'])}[/] {escape(words)}")
+    if stopped := document.get("stopped"):
+        words = f"{few(stopped)}: 'Forward a namespace' on `kubefwd:run` brings one back."
+        console.print(f"  stopped  [yellow]{escape(words)}[/]")
     if answer := document.get("lastClick"):
         colour = "yellow" if answer["refused"] else "dim"
         words = f"{answer['button']}: {answer['sentence']}"
         console.print(f"  last click  [{colour}]{escape(words)}[/]")
     if document.get("services"):
-        console.print(_table(document["services"]))
+        console.print(_table(document["services"], document.get("message", "")))
     if document.get("conflicts"):
         console.print("[bold]Conflicts[/]")
         console.print(_conflicts(document["conflicts"]))
@@ -76,18 +79,20 @@ def _is_worth_saying(condition: dict[str, Any], found: Report) -> bool:
     return not well and bool(condition["message"] != found.document.get("message"))
 
 
-def _table(services: list[dict[str, Any]]) -> Table:
+def _table(services: list[dict[str, Any]], said: str) -> Table:
+    """Make the table; what was `said` of everything is not said of each service again."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("Service", "Address", "Ports", "State", "Message"):
         table.add_column(heading, overflow="fold")
     for service in services:
         state = str(service["state"])
+        message = service["message"] if service["message"] != said else ""
         table.add_row(
             escape(service["url"] or f"{service['service']}.{service['namespace']}"),
             service["address"],
             ", ".join(map(str, service["ports"])),
             f"[{_COLOURS.get(state, 'yellow')}]{escape(state)}[/]",
-            escape(remark(service["message"], service.get("refused", 0))),
+            escape(remark(message, service.get("refused", 0))),
         )
     return table
 

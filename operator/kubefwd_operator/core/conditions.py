@@ -169,7 +169,7 @@ def cluster_reachable(desired: Desired, seen: Seen) -> Condition:
         return Condition(kind, Truth.TRUE, Reason.READY, f"The cluster of '{context}' answers.")
     if desired.namespaces:
         return Condition(kind, Truth.UNKNOWN, Reason.STARTING, f"Connecting to '{context}'.")
-    message = "No namespace is wanted yet, so the cluster has not been asked."
+    message = "No namespace is wanted, so the cluster is not asked."
     return Condition(kind, Truth.UNKNOWN, Reason.READY, message)
 
 

@@ -100,7 +100,8 @@ def _effect(
     elif never and name in asked and name not in settings.exclude:
         message = (
             f"Namespace '{name}' is not forwarded, although Tilt deploys to it: the policy says "
-            "Never. To forward it all the same, list it in the argument `namespaces`."
+            "Never. To forward it all the same, click Forward a namespace, or list it in the "
+            "argument `namespaces`."
         )
         yield Fault(policy.by, Problem(Reason.POLICY_FOLLOWED, message))
 

@@ -10,7 +10,7 @@ machines `status.json`, whose keys are a promise:
         refused}],
     conflicts [{kind, over, has, without, remedy}],
     policies [{object, reason, message}],
-    lastClick {button, sentence, refused} or null,
+    lastClick {button, sentence, refused} or null, stopped [namespace],
     pid, instance, version
 
 `over` holds names, or places (`address:port`, with kubefwd `SERVICE.NAMESPACE:PORT`), that two
@@ -63,6 +63,7 @@ def encode(status: Status) -> dict[str, str]:
         **({"conflicts": conflicts_table(status.conflicts)} if status.conflicts else {}),
         **({"policies": policies_table(status.policies)} if status.policies else {}),
         "lastClick": str(status.answer or ""),
+        **({"stopped": ", ".join(status.stopped)} if status.stopped else {}),
         JSON_KEY: json.dumps(document(status), separators=(",", ":"), ensure_ascii=False),
     }
 
@@ -83,6 +84,7 @@ def document(status: Status) -> dict[str, Any]:
         "conflicts": [_conflict(conflict) for conflict in status.conflicts[:MAX_ROWS]],
         "policies": [_policy(fault) for fault in status.policies[:MAX_ROWS]],
         "lastClick": _answer(status.answer),
+        "stopped": list(status.stopped),
         "pid": status.process.pid,
         "instance": status.process.instance,
         "version": status.process.version,

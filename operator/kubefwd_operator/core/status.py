@@ -95,7 +95,7 @@ class Status:
     `problems` are those of the engine and of the loop that no condition of their own shows;
     `engine_why` says why it is this engine; `starting` are the keys of services that have no name
     yet, and no reason for that but that they are new. `answer` is what was said to the last click,
-    `repaired` what became of the last Repair hosts.
+    `repaired` what became of the last Repair hosts, `stopped` what was taken out with the button.
     """
 
     state: State
@@ -116,6 +116,7 @@ class Status:
     starting: tuple[str, ...] = ()
     answer: Answer | None = None
     repaired: Repaired = NOT_REPAIRED
+    stopped: tuple[str, ...] = ()
 
     def condition(self, kind: str) -> Condition:
         """Find the condition of this type. Raises KeyError when there is none."""
@@ -133,6 +134,7 @@ def build(
     previous: Status | None,
     now: str,
     answer: Answer | None = None,
+    stopped: tuple[str, ...] = (),
 ) -> Status:
     """Put the status together. `now` is RFC 3339; `previous` the status of the pass before."""
     services = tuple(_services(desired, seen))
@@ -143,7 +145,7 @@ def build(
         judge.namespaces_synced(desired, seen.catalog),
         judge.degraded(judge.faults(desired, seen)),
     )
-    state, message = decide(desired, seen, judged, opening, _summary(services))
+    state, message = decide(desired, seen, judged, opening, _summary(services, stopped))
     ready = Truth.TRUE if state is State.READY else Truth.FALSE
     conditions = (Condition("Ready", ready, state.value, message), *judged)
     return Status(
@@ -165,6 +167,7 @@ def build(
         starting=opening,
         answer=answer,
         repaired=_repaired(seen.engine.repaired, previous),
+        stopped=stopped,
     )
 
 
@@ -174,11 +177,12 @@ def _repaired(engine: Repaired, previous: Status | None) -> Repaired:
     return engine if engine.number >= before.number else before
 
 
-def _summary(services: tuple[ServiceStatus, ...]) -> str:
+def _summary(services: tuple[ServiceStatus, ...], stopped: tuple[str, ...]) -> str:
     forwarded = [service for service in services if service.address and service.names]
     namespaces = {service.namespace for service in forwarded}
     if not forwarded:
-        return "Ready; nothing that Tilt has deployed needs forwarding yet."
+        stops = f": {count(len(stopped), 'namespace')} stopped with the button" if stopped else ""
+        return f"Nothing needs forwarding{stops or ' yet'}."
     return (
         f"Forwarding {count(len(forwarded), 'service')} of {count(len(namespaces), 'namespace')}."
     )

@@ -12,6 +12,7 @@ from typing import Any
 from kubefwd_operator.core.errors import SettingsError
 from kubefwd_operator.core.model import Dialled
 from kubefwd_operator.core.names import is_label
+from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.core.state import State
 
 MAX_SECONDS = 24 * 3600
@@ -152,10 +153,24 @@ def _of_namespace(name: str, status: Row) -> str:
             if not row["ready"]:
                 return f"{row['reason']}: {row['message']}"
             return f"Namespace '{namespace}' has no service '{service}'{_others(namespace, status)}"
-    return (
+    return _why_out(namespace, status) or (
         f"Nothing in namespace '{namespace}' is forwarded: Tilt has deployed nothing to it, or it "
         "is excluded. Add it with the extension's argument `namespaces`."
     )
+
+
+def _why_out(namespace: str, status: Row) -> str:
+    """Say who has taken a namespace out, if it was the developer's click, or a policy."""
+    if namespace in status.get("stopped", ()):
+        return (
+            f"Namespace '{namespace}' was stopped with the button: 'Forward a namespace' on "
+            "`kubefwd:run` brings it back."
+        )
+    for fault in status.get("policies", ()):
+        is_its_own = fault["object"].startswith(f"ForwardPolicy {namespace}/")
+        if is_its_own and fault["reason"] == Reason.POLICY_FOLLOWED:
+            return f"{fault['object']} {fault['reason']}: {fault['message']}"
+    return ""
 
 
 def _others(namespace: str, status: Row) -> str:

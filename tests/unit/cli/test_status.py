@@ -72,10 +72,19 @@ def test_the_last_click_is_answered(call: Call) -> None:
         assert "last click" not in call(published(**none), "status").output
 
 
+def test_what_was_stopped_is_told_with_what_brings_it_back(call: Call) -> None:
+    shown = call(published(stopped=["a", "b"]), "status").output
+    assert "stopped  a, b: 'Forward a namespace' on `kubefwd:run` brings one back." in shown
+    assert "stopped" not in call(published(stopped=[]), "status").output
+
+
 def test_what_is_so_of_everything_is_said_once(call: Call) -> None:
     paused = {"name": "a", "ready": False, "reason": "Paused", "message": "It is Paused."}
     other = {"name": "b", "ready": False, "reason": "Forbidden", "message": "It is forbidden."}
-    shown = call(published(state="Paused", namespaces=[paused, other]), "status").output
+    services = [service(message="It is Paused."), service(message="It has no pods.")]
+    data = published(state="Paused", namespaces=[paused, other], services=services)
+    shown = call(data, "status").output
+    assert "It has no pods." in shown
     assert shown.count("It is Paused.") == 1
     assert "namespace b Forbidden: It is forbidden." in shown
 

@@ -110,6 +110,7 @@ def test_the_document_for_machines() -> None:
         "conflicts",
         "policies",
         "lastClick",
+        "stopped",
         "pid",
         "instance",
         "version",
@@ -135,6 +136,12 @@ def test_the_document_for_machines() -> None:
         "refused": 0,
     }
     assert (found["pid"], found["instance"], found["version"]) == (4711, "tilt-10350", "1.2.3")
+
+
+def test_what_was_stopped_is_told_while_there_is_any() -> None:
+    assert ("stopped" in encode(STATUS), document(STATUS)["stopped"]) == (False, [])
+    stopped = replace(STATUS, stopped=("a", "b"))
+    assert (encode(stopped)["stopped"], document(stopped)["stopped"]) == ("a, b", ["a", "b"])
 
 
 def test_the_last_click_is_answered_until_the_next() -> None:

@@ -48,7 +48,7 @@ HELD = replace(row("web.a", Reason.PAUSED, state=ServiceState.WAITING), names=()
             id="several",
         ),
         pytest.param(
-            wish(), seen(), State.READY, "nothing that Tilt has deployed", id="nothing yet"
+            wish(), seen(), State.READY, "Nothing needs forwarding yet.", id="nothing yet"
         ),
         pytest.param(
             wish("a"),
@@ -106,7 +106,7 @@ HELD = replace(row("web.a", Reason.PAUSED, state=ServiceState.WAITING), names=()
             wish("default"),
             seen(default=read(row("kubernetes.default"))),
             State.READY,
-            "nothing",
+            "Nothing",
             id="the API server's own service is never forwarded",
         ),
         pytest.param(
@@ -311,7 +311,7 @@ HELD = replace(row("web.a", Reason.PAUSED, state=ServiceState.WAITING), names=()
             wish("a"),
             seen(a=broken(Reason.NAMESPACE_NOT_FOUND)),
             State.READY,
-            "nothing",
+            "Nothing",
             id="after tilt down",
         ),
     ],

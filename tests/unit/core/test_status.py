@@ -32,9 +32,21 @@ from kubefwd_operator.core.model import (
 from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.core.state import State
-from kubefwd_operator.core.status import MAX_MESSAGE, Status
+from kubefwd_operator.core.status import MAX_MESSAGE, Status, build
 
 WEB = row("web.a")
+
+
+@pytest.mark.parametrize(
+    "stopped, says",
+    [
+        ((), "Nothing needs forwarding yet."),
+        (("a", "b"), "Nothing needs forwarding: 2 namespaces stopped with the button."),
+    ],
+)
+def test_ready_without_anything_says_why(stopped: tuple[str, ...], says: str) -> None:
+    made = build(wish(), seen(), process=PROCESS, previous=None, now=NOON, stopped=stopped)
+    assert (made.state, made.message, made.stopped) == (State.READY, says, stopped)
 
 
 EVERYTHING_WRONG = seen(

@@ -82,6 +82,11 @@ STRANGE = Found(("10.0.0.1",), FOREIGN)
 NO_PODS = {"state": "Failed", "reason": "NoPods", "message": "No pod stands behind it."}
 TAKEN = {"reason": "NameTaken", "message": "A line of yours has the name."}
 MISSING = {"name": "bling", "ready": False, "reason": "NamespaceNotFound", "message": "None."}
+NEVER = {
+    "object": "ForwardPolicy billing/team",
+    "reason": "PolicyFollowed",
+    "message": "It says Never.",
+}
 DENIED = status(row(names=[], state="Waiting"), state="AuthorizationDenied")
 
 
@@ -157,6 +162,27 @@ DENIED = status(row(names=[], state="Waiting"), state="AuthorizationDenied")
             status(),
             "Nothing in namespace 'billing' is forwarded: Tilt has deployed nothing to it",
             id="not forwarded",
+        ),
+        pytest.param(
+            "web.billing",
+            NOWHERE,
+            status(stopped=["billing"]),
+            "Namespace 'billing' was stopped with the button: 'Forward a namespace' on",
+            id="stopped",
+        ),
+        pytest.param(
+            "web.billing.svc",
+            NOWHERE,
+            status(policies=[{**NEVER, "object": "ForwardPolicy bill/a"}, NEVER]),
+            "ForwardPolicy billing/team PolicyFollowed: It says Never.",
+            id="a policy keeps it out",
+        ),
+        pytest.param(
+            "web.billing",
+            NOWHERE,
+            status(policies=[{**NEVER, "reason": "PolicyInvalid"}]),
+            "Nothing in namespace 'billing' is forwarded: Tilt has",
+            id="a policy that has another trouble",
         ),
         pytest.param(
             "wbe.storefront.svc",
