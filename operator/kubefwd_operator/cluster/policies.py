@@ -2,7 +2,9 @@
 
 They are optional. A cluster that does not know the kind (404) has none, and one that lets nobody
 read them has none that count: everything works as before, doctor says so, and now and then it is
-tried again. Where all may not be read at once, those of the wanted namespaces are tried.
+tried again. Where all may not be read at once, those of the wanted namespaces are tried; and where
+there are more than are read, those of the first ones are read by themselves as well, so that nobody
+can fill a cluster with policies and so keep others' from counting.
 
 What an earlier session of the same cluster knew counts until this one has an answer, so that a
 Refresh does not forward for an instant what a policy forbids. And a namespace of which something
@@ -17,7 +19,17 @@ from types import MappingProxyType
 from kubefwd_operator.cluster.reflector import Reflector, Source
 from kubefwd_operator.core.errors import Forbidden, NotFound
 from kubefwd_operator.core.model import UNREAD, PoliciesSeen
-from kubefwd_operator.core.policies import MAX_READ, PATH, PLURAL, Merged, Policy, merge, parse
+from kubefwd_operator.core.policies import (
+    MAX_EACH,
+    MAX_READ,
+    MAX_READ_EACH,
+    PATH,
+    PLURAL,
+    Merged,
+    Policy,
+    merge,
+    parse,
+)
 
 log = logging.getLogger(__name__)
 
@@ -78,20 +90,24 @@ class Policies:
             self._moved,
             across=across,
             refused=RETRY,
-            at_most=MAX_READ,
+            at_most=MAX_READ if across else MAX_READ_EACH,
         )
 
     def _moved(self) -> None:
         if self._all.cut and not self._warned:
             self._warned = True
-            log.warning("Only the first %d ForwardPolicy objects are read.", MAX_READ)
+            log.warning(
+                "Only the first %d ForwardPolicy objects are read, and those of what is forwarded.",
+                MAX_READ,
+            )
         self._follow()
         self._seen = None
         self._changed()
 
     def _follow(self) -> None:
-        """Follow single namespaces while all of them at once are forbidden."""
-        names = self._wanted if isinstance(self._all.error, Forbidden) else ()
+        """Follow single namespaces while all of them at once are forbidden, or too many."""
+        some = self._wanted[:MAX_EACH] if self._all.cut else ()
+        names = self._wanted if isinstance(self._all.error, Forbidden) else some
         for name in [name for name in self._each if name not in names]:
             task = asyncio.create_task(self._each.pop(name).close(), name=f"policies of {name}")
             self._leaving.add(task)
@@ -107,7 +123,9 @@ class Policies:
             return self._before
         if not isinstance(error, Forbidden | NotFound):
             self._met = frozenset(self._wanted)
-            return self._known(self._all.items.values())
+            own = {name: each.items for name, each in self._each.items() if each.synced}
+            rest = (each for each in self._all.items.values() if each.namespace not in own)
+            return self._known([*rest, *(each for some in own.values() for each in some.values())])
         answered = (name for name, each in self._each.items() if each.synced or each.error)
         self._met = (self._met | frozenset(answered)) & frozenset(self._wanted)
         found = [policy for reflector in self._each.values() for policy in _items(reflector)]

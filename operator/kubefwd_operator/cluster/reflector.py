@@ -31,6 +31,9 @@ UNREACHABLE_DELAYS = (0.5, 1.0, 2.0, 4.0)
 REFUSED_DELAYS = (1.0, 2.0, 5.0, 10.0, 24.0)
 """Seconds between attempts after an answer that somebody has to change first (403, credentials)."""
 
+PAGE = 50
+"""Objects of one answer where there is a limit: each may weigh more than a megabyte."""
+
 SHORT_WATCH = 1.0
 """A watch that ends sooner (seconds) is opened again only when this has passed."""
 
@@ -53,7 +56,8 @@ class Reflector(Generic[T]):
     `parse` boils a raw object down; None leaves it out. An update that boils down to the same
     value is no change. The key of an item is its object's name, with `across` namespaces
     `namespace/name`. `refused` are the seconds between attempts after an answer that somebody has
-    to change first. `at_most` so many are kept, if given, and `cut` says that there are more.
+    to change first. `at_most` so many are kept, if given, and `cut` says that there are more; they
+    are listed in pages then, since whoever writes such objects decides what they weigh.
     """
 
     def __init__(
@@ -108,14 +112,19 @@ class Reflector(Generic[T]):
                 await self._failed(InternalError(f"{type(error).__name__}: see the log."))
 
     async def _list(self) -> str:
-        limit = {"limit": str(self._at_most)} if self._at_most else {}
-        found = await self._client.get(self._path, **limit)
-        self.cut = bool(found["metadata"].get("continue"))
         fresh: dict[str, T] = {}
-        for raw in found.get("items") or ():
-            self._keep(fresh, raw, self.items.get(self._key(raw)))
-        different = fresh != self.items or not self.synced
-        self.items, self.synced = fresh, True
+        query = {"limit": str(min(PAGE, self._at_most))} if self._at_most else {}
+        read, more, cut = 0, "first", False
+        while more and read < max(1, self._at_most):
+            found = await self._client.get(self._path, **query)
+            items, more = found.get("items") or (), str(found["metadata"].get("continue") or "")
+            for raw in items:
+                cut |= not self._keep(fresh, raw, self.items.get(self._key(raw)))
+            read += max(1, len(items))
+            query["continue"] = more
+        cut |= bool(more)
+        different = fresh != self.items or not self.synced or self.cut != cut
+        self.items, self.synced, self.cut = fresh, True, cut
         if different:
             self._changed()
         return str(found["metadata"]["resourceVersion"])
@@ -137,18 +146,20 @@ class Reflector(Generic[T]):
             return
         key = self._key(raw)
         known = self.items.pop(key, None)
+        cut = self.cut
         if kind != "DELETED":
-            self._keep(self.items, raw, known)
-        if self.items.get(key) is not known:
+            self.cut = not self._keep(self.items, raw, known) or cut
+        if self.items.get(key) is not known or self.cut != cut:
             self._changed()
 
-    def _keep(self, items: dict[str, T], raw: Json, known: T | None) -> None:
+    def _keep(self, items: dict[str, T], raw: Json, known: T | None) -> bool:
+        """Keep an object, if it is one and there is room; say whether there is."""
         if self._at_most and len(items) >= self._at_most:
-            self.cut = True
-            return
+            return False
         fresh = self._parse(raw)
         if fresh is not None:
             items[self._key(raw)] = known if known == fresh else fresh
+        return True
 
     def _key(self, raw: Json) -> str:
         name = str(raw["metadata"]["name"])

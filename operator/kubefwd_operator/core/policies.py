@@ -33,8 +33,11 @@ PLURAL = "forwardpolicies"
 MAX_SERVICES, MAX_HOSTNAMES, MAX_PORTS, MAX_TERMS = 64, 8, 16, 16
 """Of one object; crds/forwardpolicies.yaml has the same numbers."""
 
-MAX_READ = 1000
-"""Of a cluster, and of a namespace where not all may be read."""
+MAX_READ, MAX_READ_EACH = 1000, 100
+"""Of a cluster, and of a namespace where not all are or may be read."""
+
+MAX_EACH = 50
+"""Namespaces that are asked one by one where there are more than MAX_READ."""
 
 MAX_POLICIES = 32
 """Of one namespace: those beyond, counted from the oldest, count for nothing."""

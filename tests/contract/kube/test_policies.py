@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.contract.kube.conftest import Look
 from tests.lab.api import ApiError, Json
 from tests.lab.cluster import Cluster
 from tests.lab.proc import wait_for
 
+from kubefwd_operator.cluster.reflector import PAGE
 from kubefwd_operator.core.model import Forward
-from kubefwd_operator.core.policies import PATH, PLURAL, parse
+from kubefwd_operator.core.policies import MAX_POLICIES, PATH, PLURAL, parse
 
 pytestmark = pytest.mark.contract
 
@@ -147,6 +149,16 @@ def test_the_apiserver_refuses_with_a_sentence(
     with pytest.raises(ApiError) as refusal:
         create(cluster, policy(namespace, **spec))
     assert sentence in str(refusal.value).replace("\\", "")
+
+
+async def test_more_than_a_page_of_them_is_read(
+    cluster: Cluster, namespace: str, look: Look
+) -> None:
+    for number in range(PAGE + 20):
+        create(cluster, policy(namespace, f"p{number:02}", forward="Always"))
+    look.want(cluster.kubeconfig, namespace)
+    seen = await look.until(lambda seen: namespace in seen.policies.namespaces)
+    assert len(seen.policies.of(namespace).faults) == PAGE + 20 - MAX_POLICIES
 
 
 def test_kubectl_knows_its_short_name_and_explains_every_field(

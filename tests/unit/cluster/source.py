@@ -36,8 +36,10 @@ class Source:
         if path.startswith("/api/v1/namespaces/") and path.count("/") == 4:
             raise NotFound("no such namespace")
         every = list(self.objects.get(path, {}).values())
-        items = every[: int(query.get("limit", len(every)))]
-        more = {"continue": "more"} if len(items) < len(every) else {}
+        first = int(query.get("continue", 0))
+        after = first + int(query.get("limit", len(every)))
+        items = every[first:after]
+        more = {"continue": str(after)} if after < len(every) else {}
         return {"metadata": {"resourceVersion": str(self.version), **more}, "items": items}
 
     @asynccontextmanager

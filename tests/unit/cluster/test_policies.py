@@ -169,6 +169,50 @@ async def test_a_cluster_full_of_policies_is_read_in_part(
     assert caplog.text.count("Only the first 1000 ForwardPolicy objects") == 1
 
 
+async def test_whoever_fills_a_cluster_with_policies_keeps_no_others_from_counting(
+    subject: Subject,
+) -> None:
+    """Lists are in the order of namespaces: `a` comes first, and keeps making more."""
+    for number in range(1200):
+        subject.source.put(ALL, policy("a", f"p{number:04}"))
+    for path in (ALL, of("shop")):
+        subject.source.put(path, policy("shop", "team", "Never"))
+    subject.source.put(of("bank"), policy("bank", "team", "Never"))
+    subject.policies.start()
+    subject.policies.want(("shop", "bank"))
+    await subject.until(lambda: {"shop", "bank"} <= subject.said().keys())
+    assert subject.said() == {
+        "a": Forward.ALWAYS,
+        "shop": Forward.NEVER,
+        "bank": Forward.NEVER,
+    }
+    assert subject.lost == set()
+    subject.source.put(of("shop"), policy("shop", "team", "Always"))
+    await subject.until(lambda: subject.said()["shop"] is Forward.ALWAYS)
+
+
+async def test_policies_that_are_made_meanwhile_keep_no_others_from_counting(
+    subject: Subject,
+) -> None:
+    for number in range(1000):
+        subject.source.put(ALL, policy("a", f"p{number:04}"))
+    subject.policies.start()
+    subject.policies.want(("shop",))
+    await subject.until(lambda: subject.policies.seen().known)
+    for path in (ALL, of("shop")):
+        subject.source.put(path, policy("shop", "team", "Never"))
+    await subject.until(lambda: subject.said().get("shop") is Forward.NEVER)
+
+
+async def test_policies_are_listed_in_pages(subject: Subject) -> None:
+    """A thousand of them may weigh a gigabyte."""
+    for number in range(1200):
+        subject.source.put(ALL, policy(f"n{number:04}", f"p{number:04}"))
+    subject.policies.start()
+    await subject.until(lambda: subject.policies.seen().known)
+    assert len(subject.source.times("list")) == 20
+
+
 async def test_what_an_earlier_session_knew_counts_until_there_is_an_answer() -> None:
     source = Source()
     before = PoliciesSeen(True, {"shop": NamespacePolicy(Forward.NEVER)})
