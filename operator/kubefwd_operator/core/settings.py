@@ -164,7 +164,7 @@ class _Reader:
 
 
 _NO_SERVICE = "'{}' is not a service: use its namespace and its name, such as 'billing/ledger'"
-_NO_SUFFIX = "'{}' is not a domain of two labels or more: use one such as 'dev.example.com'"
+_NO_SUFFIX = "'{}' is not a domain of 2 to 10 labels: use one such as 'dev.example.com'"
 
 
 def _is_suffix(text: str) -> bool:

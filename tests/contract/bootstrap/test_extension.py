@@ -78,6 +78,10 @@ def raw(env: dict[str, str]) -> dict[str, str]:
     return {key.removeprefix(PREFIX).lower(): value for key, value in env.items()}
 
 
+ELEVEN = "a." * 10 + "b"
+"""A domain with a label too many."""
+
+
 class TestArguments:
     """The Tiltfile refuses what `core/settings.py` refuses, and has its defaults.
 
@@ -153,10 +157,10 @@ class TestArguments:
         (["--skip=a/b/c"], "skip", "'a/b/c' is not a service"),
         (["--skip=a/B"], "skip", "'a/B' is not a service"),
         (["--skip=a/b,a/b"], "skip", "'a/b' is listed more than once"),
-        (["--allow_hostnames=com"], "allow_hostnames", "'com' is not a domain of two labels"),
-        (["--allow_hostnames=A.b"], "allow_hostnames", "'A.b' is not a domain of two labels"),
-        (["--allow_hostnames=a..b"], "allow_hostnames", "'a..b' is not a domain of two labels"),
-        (["--allow_hostnames=" + "a." * 10 + "b"], "allow_hostnames", "b' is not a domain of two"),
+        (["--allow_hostnames=com"], "allow_hostnames", "'com' is not a domain of 2 to 10 labels"),
+        (["--allow_hostnames=A.b"], "allow_hostnames", "'A.b' is not a domain of 2 to 10 labels"),
+        (["--allow_hostnames=a..b"], "allow_hostnames", "'a..b' is not a domain of 2 to 10 labels"),
+        (["--allow_hostnames=" + ELEVEN], "allow_hostnames", f"'{ELEVEN}' is not a domain of 2 to"),
         (
             ["--allow_hostnames=" + ",".join(f"d{n}.b" for n in range(21))],
             "allow_hostnames",
