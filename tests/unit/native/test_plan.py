@@ -1,6 +1,7 @@
 """What should be open and named: a table of services."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 import pytest
@@ -10,10 +11,18 @@ from tests.unit.native.kit import pod, seen, service, wish
 
 from kubefwd_operator.core.addresses import candidates
 from kubefwd_operator.core.forwardable import refusal, wanted
-from kubefwd_operator.core.model import CatalogSeen, ClusterRef, Endpoint, Service, ServicePort
+from kubefwd_operator.core.model import (
+    CatalogSeen,
+    ClusterRef,
+    DesiredNamespace,
+    Endpoint,
+    Service,
+    ServicePort,
+    Source,
+)
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines.native.leases import LeaseKey, assign, hostnames, leases
-from kubefwd_operator.engines.native.plan import Plan, Steps, plan, steps
+from kubefwd_operator.engines.native.plan import CROWDED, MAX_GUESTS, Plan, Steps, plan, steps
 from kubefwd_operator.engines.native.target import Target
 
 HTTP = ServicePort(80, "http", target="web")
@@ -225,3 +234,26 @@ def test_addresses_are_distinct_and_stable(before: list[LeaseKey], after: list[L
 def test_steps_start_what_is_missing_and_stop_what_is_left() -> None:
     made = Plan(MappingProxyType({("a", 1): Target("n", "s"), ("b", 2): Target("n", "s")}), (), ())
     assert steps(made, {("b", 2), ("c", 3)}) == Steps(start=(("a", 1),), stop=(("c", 3),))
+
+
+def test_a_namespace_that_a_policy_brings_in_leaves_room_to_listen() -> None:
+    """Somebody makes a service with a thousand ports, ten times over."""
+    ports = tuple(ServicePort(number) for number in range(1, 1001))
+    own = [replace(service(f"own{n}", ports=ports), namespace="own") for n in range(3)]
+    others = [replace(service(f"s{n}", ports=ports), namespace="guest") for n in range(10)]
+    small = replace(service("z"), namespace="guest")
+    services = (*others, small, *own)
+    desired = replace(
+        wish(),
+        namespaces=(
+            DesiredNamespace("own", Source.TILT),
+            DesiredNamespace("guest", Source.POLICY),
+        ),
+    )
+    made = plan(desired, seen(*services), assign("lab", leases(services, ()), {}))
+    listening = [each for each in made.listen.values() if each.namespace == "guest"]
+    assert len(listening) == 2001 <= MAX_GUESTS
+    assert len(made.listen) == 3000 + 2001
+    left = [each.service.name for each in made.outlooks if each.notes == (CROWDED,)]
+    assert left == [f"s{n}" for n in range(2, 10)]
+    assert not {each.service for each in made.placed} & set(left)

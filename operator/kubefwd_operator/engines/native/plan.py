@@ -14,6 +14,7 @@ from kubefwd_operator.core.model import (
     Desired,
     Endpoint,
     Service,
+    Source,
 )
 from kubefwd_operator.core.names import Placed
 from kubefwd_operator.core.problem import Problem
@@ -25,6 +26,16 @@ Place = tuple[str, int]
 """(address, port)."""
 
 NO_ADDRESS = Problem(Reason.ADDRESS_TAKEN, "No free loopback address: forward fewer namespaces.")
+
+MAX_GUESTS = 2048
+"""Places of namespaces that only policies bring in: a quarter of those that the helper has, so that
+nobody who can write to the cluster leaves none for what the developer asked for."""
+
+CROWDED = Problem(
+    Reason.LIMIT_REACHED,
+    f"Not forwarded: namespaces that only policies bring in listen on at most {MAX_GUESTS} ports "
+    "together. List this one in the argument `namespaces`, if you need it.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +98,8 @@ def plan(
     listen: dict[Place, Target] = {}
     placed: list[Placed] = []
     outlooks: list[Outlook] = []
+    guests = {each.name for each in desired.namespaces if each.source is Source.POLICY}
+    room = MAX_GUESTS
     for service in wanted(desired, catalog):
         if problem := refusal(service):
             outlooks.append(Outlook(service, notes=(problem,)))
@@ -94,6 +107,11 @@ def plan(
         own = _listeners(service, addresses, departed)
         if (service.namespace, service.name) in idle:
             own = {}
+        if service.namespace in guests:
+            if len(own) > room:
+                outlooks.append(Outlook(service, notes=(CROWDED,)))
+                continue
+            room -= len(own)
         outlook = _outlook(service, addresses, own)
         if outlook.forwarded:
             listen |= own
