@@ -57,7 +57,7 @@ MAX_BYTES = 900_000
 """What entries may weigh on the wire, so that a request stays below its limit of 1 MiB."""
 
 MAX_HOSTNAMES = 1000
-"""Of all services, so that no policy can fill the hosts file."""
+"""Of all services, refused ones counted, so that no policy can fill the hosts file or our time."""
 
 _FRAME_BYTES = 130
 """What the JSON around an entry's values takes, generously."""
@@ -146,6 +146,7 @@ class _Desk:
         self.sources = {namespace.name: namespace.source for namespace in desired.namespaces}
         self.owners: dict[str, HostsEntry] = {}
         self.problems: dict[ServiceKey, list[Problem]] = {}
+        self.claims = 0
 
     def decide(self, units: list[_Unit]) -> list[_Unit]:
         """Grant long forms to all, then short ones, then bare ones, then policies' namespaces.
@@ -173,7 +174,12 @@ class _Desk:
         entry = unit.entry
         rule = self.desired.rules_of(entry.namespace).of(entry.service)
         granted: list[str] = []
-        for name in () if entry.pod else rule.hostnames:
+        claims = () if entry.pod else rule.hostnames
+        self.claims += len(claims)
+        if claims and self.claims > MAX_HOSTNAMES:
+            self.report(unit.key, _LIMIT)
+            claims = ()
+        for name in claims:
             if why := refused(name, suffixes=self.desired.allow_hostnames):
                 self.report(unit.key, clashes.no_hostname(name, rule.by, why))
             elif (owner := self.owners.setdefault(name, _owner(entry))) != _owner(entry):

@@ -137,6 +137,16 @@ def test_hostnames_cannot_push_out_the_names_of_the_cluster() -> None:
     assert Reason.LIMIT_REACHED in [note.reason for note in notes(with_them, "s4000.storefront")]
 
 
+def test_hostnames_that_are_refused_cost_no_more_than_others() -> None:
+    """Each is told in a sentence, and weighed in each update."""
+    keys = [f"s{number:04}.storefront" for number in range(2000)]
+    claims = {key: tuple(f"h{n}.bank.com" for n in range(8)) for key in keys}
+    published = publish([placed(key) for key in keys], wish(claims))
+    found = [note.reason for key in keys for note in notes(published, key)]
+    assert found.count(Reason.NAME_REFUSED) == MAX_HOSTNAMES
+    assert found.count(Reason.LIMIT_REACHED) == 2000 - MAX_HOSTNAMES // 8
+
+
 HOSTILE = (*("com", "github", "localhost", "wpad", "dev"), "kubernetes", "svc", "local")
 
 
