@@ -8,9 +8,19 @@ from kubefwd_operator.core.model import (
     Desired,
     Service,
     ServicePort,
+    Source,
 )
 from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason
+
+MAX_GUESTS = 1000
+"""Services of namespaces that only policies bring in: each costs a bit of every pass."""
+
+CROWDED = Problem(
+    Reason.LIMIT_REACHED,
+    f"It is not forwarded: of namespaces that only policies bring in, the first {MAX_GUESTS} "
+    "services are. List this namespace in the argument `namespaces`, if you need it.",
+)
 
 
 def wanted(desired: Desired, catalog: CatalogSeen) -> Iterator[Service]:
@@ -20,13 +30,16 @@ def wanted(desired: Desired, catalog: CatalogSeen) -> Iterator[Service]:
     """
     if desired.cluster is None or catalog.cluster != desired.cluster:
         return
+    guests = 0
     for namespace in desired.namespaces:
         seen = catalog.namespaces.get(namespace.name)
         for service in (
             seen.services if seen and not _waits(namespace.name, desired, catalog) else ()
         ):
             if (service.namespace, service.name) != ("default", "kubernetes"):
-                yield ruled(service, desired)
+                guests += namespace.source is Source.POLICY
+                full = guests > MAX_GUESTS and namespace.source is Source.POLICY
+                yield replace(service, withheld=CROWDED) if full else ruled(service, desired)
 
 
 def _waits(namespace: str, desired: Desired, catalog: CatalogSeen) -> bool:

@@ -5,7 +5,14 @@ from types import MappingProxyType
 
 import pytest
 
-from kubefwd_operator.core.forwardable import listening, refusal, ruled, unmoved, wanted
+from kubefwd_operator.core.forwardable import (
+    CROWDED,
+    listening,
+    refusal,
+    ruled,
+    unmoved,
+    wanted,
+)
 from kubefwd_operator.core.links import links
 from kubefwd_operator.core.model import (
     NO_POLICIES,
@@ -50,6 +57,22 @@ def found(desired: Desired, *services: Service, policies: PoliciesSeen = UNREAD)
     refused = {each.name: refusal(each) for each in wanted(desired, catalog)}
     assert all(why is None or why.reason is Reason.SKIPPED for why in refused.values())
     return {name: why.message if why else "" for name, why in refused.items()}
+
+
+def test_of_namespaces_that_policies_bring_in_so_many_services_are_wanted_and_no_more() -> None:
+    """Who writes policies writes services, too; what the developer asked for is not counted."""
+    many = {
+        name: tuple(Service(name, f"s{n}", (ServicePort(80),), selector={"a": "b"}) for n in count)
+        for name, count in (("shop", range(1200)), ("x", range(600)), ("y", range(600)))
+    }
+    policies = [DesiredNamespace(name, Source.POLICY) for name in ("x", "y")]
+    desired = Desired(KIND, (DesiredNamespace("shop", Source.TILT), *policies))
+    catalog = CatalogSeen(KIND, {name: NamespaceSeen(own, True) for name, own in many.items()})
+    every = list(wanted(desired, catalog))
+    assert len(every) == 2400
+    left = [(each.namespace, each.name) for each in every if refusal(each)]
+    assert left == [("y", f"s{n}") for n in range(400, 600)]
+    assert {refusal(each) for each in every} == {None, CROWDED}
 
 
 def test_skipped_services_stay_in_the_list_and_say_who_said_so() -> None:
