@@ -57,9 +57,10 @@ def _overall(previous: Status | None, current: Status) -> Iterator[str]:
 
 
 def _has_started_anew(previous: Status, current: Status) -> bool:
-    """Not so of an engine that shows itself for the first time, to a restarted operator."""
+    """Not so while it is paused, nor of an engine that shows itself for the first time."""
     had_begun = previous.generation > 0 or any(map(_offer, previous.services))
-    return had_begun and current.generation > previous.generation
+    forwards = any(map(_offer, current.services))
+    return had_begun and forwards and current.generation > previous.generation
 
 
 def _condition(before: Condition | None, now: Condition) -> Iterator[str]:

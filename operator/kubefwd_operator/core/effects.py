@@ -69,16 +69,18 @@ def _effect(click: Click, memory: Memory, brought: Brought) -> _Effect:
         case Intent.PAUSE:
             return _pause(click.inputs, memory)
         case Intent.REPAIR:
-            return memory, _yes(click.intent, "the names are written into /etc/hosts anew.")
+            return memory, _yes(click.intent, "the names are to be written into /etc/hosts anew.")
         case Intent.REFRESH | Intent.AUTHORIZE:
             anew = replace(memory, generation=memory.generation + 1)
-            return anew, _yes(click.intent, _ANEW[click.intent])
+            later = memory.paused and click.intent is Intent.REFRESH
+            return anew, _yes(click.intent, _ANEW[click.intent] + _LATER * later + ".")
 
 
 _ANEW = {
-    Intent.REFRESH: "the forwarding starts anew.",
-    Intent.AUTHORIZE: "root is asked for once more.",
+    Intent.REFRESH: "the forwarding starts anew",
+    Intent.AUTHORIZE: "root is asked for once more",
 }
+_LATER = ", once Resume is clicked"
 
 
 def _forward(inputs: _Inputs, memory: Memory, brought: Brought) -> _Effect:
@@ -88,7 +90,7 @@ def _forward(inputs: _Inputs, memory: Memory, brought: Brought) -> _Effect:
     if name not in brought.names:
         memory = replace(memory, added=_with(name, memory.added))
     memory = replace(memory, stopped=_without(name, memory.stopped))
-    later = ", once Resume is clicked" if memory.paused else " from now on"
+    later = _LATER if memory.paused else " from now on"
     return memory, _yes(Intent.FORWARD, f"'{name}' is forwarded{later}.")
 
 

@@ -58,6 +58,8 @@ def told(*situations: tuple[Desired, Seen]) -> list[str]:
 
 
 A = wish("a")
+PAUSED = replace(A, paused=True)
+HELD = replace(row("web.a", Reason.PAUSED, state=ServiceState.WAITING), names=(), ports=())
 
 GOOD = (A, seen(WEB))
 
@@ -303,6 +305,12 @@ def test_the_first_look_tells_everything_that_is_there() -> None:
             id="an operator that starts after a Refresh",
         ),
         pytest.param(
+            (PAUSED, seen(HELD)),
+            (replace(PAUSED, generation=2), seen(HELD, generation=2)),
+            [],
+            id="a Refresh while it is paused",
+        ),
+        pytest.param(
             GOOD,
             (wish("a", generation=2), seen(WEB)),
             [],
@@ -314,10 +322,6 @@ def test_one_line_per_change(
     before: tuple[Desired, Seen], after: tuple[Desired, Seen], expected: list[str]
 ) -> None:
     assert told(before, after) == expected
-
-
-PAUSED = replace(A, paused=True)
-HELD = replace(row("web.a", Reason.PAUSED, state=ServiceState.WAITING), names=(), ports=())
 
 
 def test_pause_is_told_when_every_name_is_gone_and_resume_when_they_are_back() -> None:

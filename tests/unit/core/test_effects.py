@@ -190,6 +190,16 @@ def test_refresh_and_authorize_start_anew_and_both_at_once_do_so_once() -> None:
         assert [answer.button for answer in effects.answers] == intents
 
 
+@pytest.mark.parametrize(
+    "paused, says",
+    [(False, "the forwarding starts anew."), (True, "the forwarding starts anew, once Resume")],
+)
+def test_refresh_promises_nothing_while_it_is_paused(paused: bool, says: str) -> None:
+    memory, answer = after(Intent.REFRESH, Memory(paused=paused))
+    assert memory.paused is paused
+    assert answer.sentence.startswith(says)
+
+
 def test_repair_is_counted_and_changes_nothing() -> None:
     effects = act([Click(Intent.REPAIR)], Memory(), BROUGHT)
     assert effects.repairs == 1
