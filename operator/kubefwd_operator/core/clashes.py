@@ -76,6 +76,16 @@ def no_hostname(name: str, by: str, why: str) -> Problem:
     return Problem(Reason.NAME_REFUSED, message)
 
 
+def own_host(name: str, by: str, namespace: str) -> Problem:
+    """Leave out a hostname that may be a program's of this machine: a policy alone asked for it."""
+    message = (
+        f"The hostname '{name}' of {by} is not published: programs of this machine answer under "
+        ".localhost, and only a policy asked for the namespace. "
+        f"List '{namespace}' in the argument `namespaces`, or use a name under .test."
+    )
+    return Problem(Reason.NAME_REFUSED, message)
+
+
 def machines(name: str, service: str, why: str) -> Problem:
     """Leave it to the machine, whose own name root alone knows; `why` is root's sentence."""
     clash = Clash(

@@ -9,7 +9,9 @@ the two switches of an entry, `bare` and `short`:
   a policy, not the developer himself, brought the namespace in;
 - the bare form `S` goes to the first namespace in order that has such a service, and to none that
   only a policy brought in: it might be what a company calls its own servers;
-- hostnames of policies come last, if they end where they may, and the first service has one.
+- hostnames of policies come last, if they end where they may, and the first service has one. Below
+  `.localhost`, where machines answer by themselves, those of namespaces that only a policy brought
+  in are left out.
 
 Pods of headless services have the same forms with `P.` in front. Two services can come to one name
 (pod `web-0` of `db` has the bare name `web-0.db`, service `web-0` of namespace `db` the short one):
@@ -182,6 +184,8 @@ class _Desk:
         for name in claims:
             if why := refused(name, suffixes=self.desired.allow_hostnames):
                 self.report(unit.key, clashes.no_hostname(name, rule.by, why))
+            elif name.endswith(".localhost") and not self._is_invited(entry):
+                self.report(unit.key, clashes.own_host(name, rule.by, entry.namespace))
             elif (owner := self.owners.setdefault(name, _owner(entry))) != _owner(entry):
                 self.report(unit.key, clashes.elsewhere(name, owner, entry))
             elif name not in spell(entry):

@@ -147,6 +147,18 @@ def test_hostnames_that_are_refused_cost_no_more_than_others() -> None:
     assert found.count(Reason.LIMIT_REACHED) == 2000 - MAX_HOSTNAMES // 8
 
 
+@pytest.mark.parametrize("source", list(Source))
+def test_a_namespace_that_a_policy_brings_in_has_no_name_of_this_machine(source: Source) -> None:
+    """Programs that the developer runs answer as `app.localhost`, without a line in any file."""
+    published = publish([WEB], wish({"web.storefront": ("app.localhost", "a.test")}, source=source))
+    assert ("app.localhost" in hostnames(published)) is (source is not Source.POLICY)
+    assert "a.test" in hostnames(published)
+    if source is Source.POLICY:
+        (note,) = notes(published, "web.storefront")
+        assert note.reason is Reason.NAME_REFUSED
+        assert "List 'storefront' in the argument `namespaces`" in note.message
+
+
 HOSTILE = (*("com", "github", "localhost", "wpad", "dev"), "kubernetes", "svc", "local")
 
 
