@@ -25,6 +25,9 @@ _NEWS = frozenset({Reason.WAITING_FOR_AUTHORIZATION, Reason.AUTHORIZATION_DENIED
 _NOTICES = frozenset({Reason.NO_PODS, Reason.POD_FAILING, Reason.NOT_FORWARDABLE})
 """Of what is no fault, that which explains why a connection does not work."""
 
+_MAX_FAULTS = 10
+"""Lines about policies at a time: somebody may make wrong ones all the time."""
+
 REFUSED = (
     "A connection of another user of this machine was refused, and is counted in the status: with "
     "`allow_other_users` they may connect."
@@ -85,9 +88,11 @@ def _problems(previous: Status | None, current: Status) -> Iterator[str]:
 
 def _policies(previous: Status | None, current: Status) -> Iterator[str]:
     before = frozenset(previous.policies if previous else ())
-    for fault in current.policies:
-        if fault not in before:
-            yield f"{fault.subject}  {fault.problem.reason}: {fault.problem.message}"
+    fresh = [fault for fault in current.policies if fault not in before]
+    for fault in fresh[:_MAX_FAULTS]:
+        yield f"{fault.subject}  {fault.problem.reason}: {fault.problem.message}"
+    if len(fresh) > _MAX_FAULTS:
+        yield f"And more of policies: `kubefwd-operator status` lists all {len(current.policies)}."
 
 
 def _namespaces(previous: Status | None, current: Status) -> Iterator[str]:

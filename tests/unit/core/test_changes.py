@@ -73,6 +73,13 @@ def test_what_is_said_of_policies_is_told_when_it_comes() -> None:
     assert told(GOOD, (A, having), GOOD) == []
 
 
+def test_whoever_writes_wrong_policies_fills_no_log() -> None:
+    many = tuple(Fault(f"ForwardPolicy a/p{n}", problem(Reason.POLICY_INVALID)) for n in range(100))
+    said = told(GOOD, (A, replace(seen(WEB), policies=many)))
+    assert len(said) == 11
+    assert said[-1] == "And more of policies: `kubefwd-operator status` lists all 100."
+
+
 def test_the_first_look_tells_everything_that_is_there() -> None:
     assert told((wish("a", "b"), seen(WEB, row("db.a", ports=(5432,)), row("web.b")))) == [
         "Authorized (sudo -A).",
