@@ -57,12 +57,15 @@ class Conversation:
         line = encode({"id": self._last, "verb": verb, **fields})
         answer: asyncio.Future[Answer] = self._loop.create_future()
         answer.add_done_callback(_retrieve)
-        if verb != "heartbeat":
-            answer.add_done_callback(lambda _: self._log.info("%s", audit(verb, fields, answer)))
+        answer.add_done_callback(lambda _: self._record(audit(verb, fields, answer)))
         self._pending[self._last] = answer
         self._outbox += line
         self._flush()
         return answer
+
+    def _record(self, line: str) -> None:
+        if line:
+            self._log.info("%s", line)
 
     def _flush(self) -> None:
         try:

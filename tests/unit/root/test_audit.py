@@ -11,6 +11,7 @@ import pytest
 
 from kubefwd_operator.core.errors import HelperGone, HelperRefused
 from kubefwd_operator.privileged.audit import audit as operators
+from kubefwd_operator.privileged.wire import Answer
 from kubefwd_operator.root.helper.hosts import Hosts
 from kubefwd_operator.root.helper.kubefwd.process import Kubefwd
 from kubefwd_operator.root.helper.ledger import Ledger
@@ -55,7 +56,7 @@ def test_the_operator_says_the_same(verb: str, fields: dict[str, Any], line: str
     loop = asyncio.new_event_loop()
     try:
         done, refused, gone, cancelled = (loop.create_future() for _ in range(4))
-        done.set_result(None)
+        done.set_result(answered(changed=True))
         refused.set_exception(HelperRefused("leased", "It is in use.\nroot: forged"))
         gone.set_exception(HelperGone("It is gone."))
         cancelled.cancel()
@@ -63,6 +64,23 @@ def test_the_operator_says_the_same(verb: str, fields: dict[str, Any], line: str
         results |= dict.fromkeys((gone, cancelled), "not answered")
         for answer, result in results.items():
             assert operators(verb, fields, answer) == "root: " + line.format(result)
+    finally:
+        loop.close()
+
+
+def answered(**body: Any) -> Answer:
+    return Answer(1, True, "", "", body)
+
+
+@pytest.mark.parametrize(
+    "verb, body", [("hosts", {"changed": False}), ("heartbeat", {})], ids=["unchanged", "heartbeat"]
+)
+def test_the_operator_leaves_out_what_root_leaves_out(verb: str, body: dict[str, Any]) -> None:
+    loop = asyncio.new_event_loop()
+    try:
+        answer = loop.create_future()
+        answer.set_result(answered(**body))
+        assert operators(verb, {}, answer) == ""
     finally:
         loop.close()
 
