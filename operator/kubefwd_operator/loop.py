@@ -10,6 +10,10 @@ that somebody deleted is written again.
 An error of Tilt's is waited out, with a back-off; when Tilt refuses several times in a row it is
 gone, and so is this operator. An error of our own in deciding is logged with its traceback and
 shown as a condition beside the last wish, and the next pass tries again.
+
+A Tilt whose Tiltfile loads the extension no more forgets the resource, and lets its process run on;
+with the next load it takes up that very process again (Tilt 0.37, seen). So meanwhile we stay, and
+forward nothing.
 """
 
 import logging
@@ -49,6 +53,14 @@ log = logging.getLogger(__name__)
 
 REFUSALS = 4
 """Passes in a row that Tilt refuses before it counts as gone; about two seconds."""
+
+ABSENCES = 3
+"""Passes in a row without the Tiltfile's button before the extension counts as taken out."""
+
+NOT_LOADED = (
+    "The Tiltfile does not load this extension any more: nothing is forwarded until it does."
+)
+LOADED = "The Tiltfile loads this extension again."
 
 
 class PartsLike(Protocol):
@@ -90,6 +102,7 @@ class Loop:
         self._status: Status | None = None
         self._repairs = 0
         self._refusals = 0
+        self._declared, self._absences, self._loaded = False, 0, True
         self._said = ""
 
     def wake(self) -> None:
@@ -109,6 +122,7 @@ class Loop:
         objects = await self._client.read()
         self._met(session_pid(objects))
         facts = await self._client.run(partial(self._parser.facts, objects))
+        self._look_for_extension(facts)
         failure = self._decide(facts, objects)
         self._parts.want(self._decision.desired)
         await self._show(objects, failure)
@@ -116,6 +130,18 @@ class Loop:
         if failure is not None:
             raise failure
         self._said = ""
+
+    def _look_for_extension(self, facts: TiltFacts) -> None:
+        """Notice that what the extension's Tiltfile declares was there and is not any more."""
+        here = any(button.name == clicks.REFRESH_BUTTON for button in facts.buttons)
+        self._declared |= here
+        self._absences = 0 if here or not self._declared else self._absences + 1
+        loaded = self._absences < ABSENCES
+        if self._absences and loaded:
+            self.wake()
+        if loaded != self._loaded:
+            self._loaded = loaded
+            log.log(*((logging.INFO, LOADED) if loaded else (logging.WARNING, NOT_LOADED)))
 
     def _decide(self, facts: TiltFacts, objects: TiltObjects) -> Exception | None:
         """Make a decision; what goes wrong in it is given back, and the last decision stays."""
@@ -128,6 +154,8 @@ class Loop:
             decision = desire(facts, self._settings, acted.memory, policies)
             repairs = self._repairs + acted.repairs
             desired = replace(decision.desired, repairs=repairs)
+            if not self._loaded:
+                desired = replace(desired, namespaces=())
             self._decision = replace(decision, desired=desired)
         except Exception as error:  # noqa: BLE001 - whatever Tilt holds, the loop goes on
             return error
@@ -181,7 +209,8 @@ class Loop:
         if self._memory is not None:
             situation = self._situation(self._memory, objects, catalog, authority)
             await show_buttons(self._client, objects, buttons.wanted(situation))
-        await self._rows.publish(objects, rows.rows(current), self._now())
+        shown = rows.rows(current) if self._loaded else ()
+        await self._rows.publish(objects, shown, self._now())
 
     def _situation(
         self, memory: Memory, objects: TiltObjects, catalog: CatalogSeen, authority: AuthoritySeen

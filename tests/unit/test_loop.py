@@ -34,7 +34,7 @@ from kubefwd_operator.core.model import (
 )
 from kubefwd_operator.core.settings import Settings
 from kubefwd_operator.core.status import Process
-from kubefwd_operator.loop import REFUSALS, Loop
+from kubefwd_operator.loop import NOT_LOADED, REFUSALS, Loop
 from kubefwd_operator.tilt.client import LABELS, MEMORY, STATUS, Raw, TiltObjects
 from kubefwd_operator.tilt.kinds import TiltObject, UIResource
 
@@ -50,6 +50,7 @@ class Table:
     def __init__(self) -> None:
         self.maps: dict[str, dict[str, str]] = {}
         self.clicked = ""
+        self.loaded = True
         self.reads = 0
         self.read_errors: list[Exception] = []
         self.write_errors: list[Exception] = []
@@ -67,7 +68,10 @@ class Table:
         session = {"metadata": {"name": "Tiltfile"}, "status": {"pid": 42}}
         maps: dict[str, Raw] = {name: {"data": dict(data)} for name, data in self.maps.items()}
         return TiltObjects(
-            buttons=(button, *ours), sessions=(session,), maps=maps, rows=tuple(self.rows.values())
+            buttons=(*([button] if self.loaded else []), *ours),
+            sessions=(session,),
+            maps=maps,
+            rows=tuple(self.rows.values()),
         )
 
     async def write(self, name: str, data: Mapping[str, str], seen: Raw | None) -> None:
@@ -466,6 +470,39 @@ async def test_refusals_with_an_answer_in_between_do_not_add_up() -> None:
             world.tilt.read_errors = [TiltGone("It does not answer.")] * (REFUSALS - 1)
             await after(world, 30)
         assert world.gone == []
+
+
+async def test_an_extension_that_is_taken_out_of_the_tiltfile_forwards_nothing_until_it_is_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with running(namespaces=("a",)) as world:
+        await after(world)
+        assert "kubefwd:ns:a" in world.tilt.rows
+        world.tilt.loaded = False
+        await after(world)
+        assert [each.name for each in world.parts.wishes[-1].namespaces] == []
+        assert not world.tilt.rows
+        await after(world, 60)
+        assert caplog.messages.count(NOT_LOADED) == 1
+        world.tilt.loaded = True
+        await after(world)
+        assert [namespace.name for namespace in world.parts.wishes[-1].namespaces] == ["a"]
+        assert "kubefwd:ns:a" in world.tilt.rows
+        assert world.gone == []
+
+
+async def test_an_extension_that_is_back_at_once_or_was_never_there_stops_nothing() -> None:
+    async with running(namespaces=("a",)) as world:
+        world.tilt.loaded = False
+        await after(world, 60)
+        world.tilt.loaded = True
+        await after(world)
+        for _ in range(3):
+            world.tilt.loaded = False
+            await after(world, 0.1)
+            world.tilt.loaded = True
+            await after(world)
+        assert all(wish.namespaces for wish in world.parts.wishes)
 
 
 async def test_a_defect_is_shown_beside_the_last_wish_and_goes_with_its_cause(

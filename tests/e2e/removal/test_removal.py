@@ -1,4 +1,7 @@
-"""A namespace goes when its resource is disabled, or leaves the Tiltfile; the others stay."""
+"""A namespace goes when its resource is disabled, or leaves the Tiltfile; the others stay.
+
+Without the extension all of them go.
+"""
 
 import socket
 from functools import partial
@@ -45,3 +48,21 @@ def test_a_resource_that_is_enabled_again_answers_again(tilt: Tilt) -> None:
     tilt.enable("ledger")
     eventually(lambda: all_answer(LEDGER))
     assert all_answer(WEB)
+
+
+def our_rows(tilt: Tilt) -> list[str]:
+    names = [each["metadata"]["name"] for each in tilt.list("uiresources")]
+    return [name for name in names if name.startswith("kubefwd:")]
+
+
+def test_without_the_extension_nothing_is_forwarded_until_it_is_back(tilt: Tilt) -> None:
+    with_it, asked = tilt.tiltfile, tilt.prompts
+    lines = with_it.splitlines(keepends=True)
+    tilt.write("Tiltfile", "".join(line for line in lines if not line.startswith("v1alpha1.")))
+    wait_gone(*WEB, *LEDGER)
+    eventually(lambda: not our_rows(tilt))
+
+    tilt.write("Tiltfile", with_it)
+    eventually(lambda: all_answer([*WEB, *LEDGER]))
+    eventually(lambda: {"kubefwd:run", "kubefwd:ns:storefront"} <= set(our_rows(tilt)))
+    assert tilt.prompts == asked
