@@ -121,6 +121,8 @@ def _services(previous: Status | None, current: Status) -> Iterator[str]:
     wanted = {namespace.name for namespace in current.namespaces}
     for service in current.services:
         yield from _service(before.get(service.key), service)
+    if previous and current.generation > previous.generation:
+        return  # an engine that begins anew may know of no service for a moment
     for key, service in before.items():
         if key not in after and service.namespace in wanted:
             yield f"{key}  gone"

@@ -312,6 +312,12 @@ def test_the_first_look_tells_everything_that_is_there() -> None:
             id="an operator that starts after a Refresh",
         ),
         pytest.param(
+            GOOD,
+            (wish("a", generation=2), seen(generation=2, a=NamespaceSeen())),
+            [],
+            id="a Refresh before the cluster has been read again",
+        ),
+        pytest.param(
             (PAUSED, seen(HELD)),
             (replace(PAUSED, generation=2), seen(HELD, generation=2)),
             [],
