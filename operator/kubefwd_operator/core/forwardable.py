@@ -17,7 +17,7 @@ MAX_GUESTS = 1000
 """Services of namespaces that only policies bring in: each costs a bit of every pass."""
 
 CROWDED = Problem(
-    Reason.LIMIT_REACHED,
+    Reason.SKIPPED,
     f"It is not forwarded: of namespaces that only policies bring in, the first {MAX_GUESTS} "
     "services are. List this namespace in the argument `namespaces`, if you need it.",
 )

@@ -179,7 +179,7 @@ class _Desk:
         claims = () if entry.pod else rule.hostnames
         self.claims += len(claims)
         if claims and self.claims > MAX_HOSTNAMES:
-            self.report(unit.key, _LIMIT)
+            self.report(unit.key, _ENOUGH)
             claims = ()
         for name in claims:
             if why := refused(name, suffixes=self.desired.allow_hostnames):
@@ -230,10 +230,16 @@ def _is_public(name: str) -> bool:
 
 _LIMIT = Problem(
     Reason.LIMIT_REACHED,
-    f"Not all names are published: the helper takes at most {MAX_ENTRIES} hosts entries, and "
-    f"{MAX_HOSTNAMES} hostnames of policies count. "
+    f"Not all names are published: the helper takes at most {MAX_ENTRIES} hosts entries. "
     "Forward fewer namespaces: list those that you do not need in the argument `exclude`.",
 )
+
+_ENOUGH = Problem(
+    Reason.NAME_REFUSED,
+    f"Its hostnames are not published: {MAX_HOSTNAMES} of policies count, in the order of the "
+    "namespaces. List its namespace earlier in the argument `namespaces`.",
+)
+"""No fault: whoever can write to the cluster could turn everything red with it."""
 
 
 def _within_limits(

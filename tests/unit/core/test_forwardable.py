@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 import pytest
 
+from kubefwd_operator.core.conditions import is_fault
 from kubefwd_operator.core.forwardable import (
     CROWDED,
     listening,
@@ -73,6 +74,7 @@ def test_of_namespaces_that_policies_bring_in_so_many_services_are_wanted_and_no
     left = [(each.namespace, each.name) for each in every if refusal(each)]
     assert left == [("y", f"s{n}") for n in range(400, 600)]
     assert {refusal(each) for each in every} == {None, CROWDED}
+    assert not is_fault(CROWDED.reason), "nor can he turn the page red"
 
 
 def test_skipped_services_stay_in_the_list_and_say_who_said_so() -> None:

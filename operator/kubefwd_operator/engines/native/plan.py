@@ -32,9 +32,9 @@ MAX_GUESTS = 2048
 nobody who can write to the cluster leaves none for what the developer asked for."""
 
 CROWDED = Problem(
-    Reason.LIMIT_REACHED,
-    f"Not forwarded: namespaces that only policies bring in listen on at most {MAX_GUESTS} ports "
-    "together. List this one in the argument `namespaces`, if you need it.",
+    Reason.SKIPPED,
+    "It is not forwarded: namespaces that only policies bring in listen on at most "
+    f"{MAX_GUESTS} ports together. List this one in the argument `namespaces`, if you need it.",
 )
 
 
