@@ -8,7 +8,7 @@ for the log, and the next write replaces it.
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -74,7 +74,7 @@ def encode(memory: Memory) -> dict[str, str]:
         "stopped": memory.stopped,
         "paused": memory.paused,
         "clicks": dict(sorted(memory.clicks.items())),
-        "answer": _written(memory.answer),
+        "answer": asdict(memory.answer) if memory.answer else None,
     }
     return {KEY: json.dumps(document, separators=(",", ":"))}
 
@@ -115,12 +115,6 @@ def _memory(document: Any) -> Memory:
         paused=paused,
         answer=_answer(document.get("answer")),
     )
-
-
-def _written(answer: Answer | None) -> dict[str, Any] | None:
-    if answer is None:
-        return None
-    return {"button": answer.button, "sentence": answer.sentence, "refused": answer.refused}
 
 
 def _answer(value: Any) -> Answer | None:

@@ -14,7 +14,7 @@ machines `status.json`, whose keys are a promise:
     pid, instance, version
 
 `over` holds names, or places (`address:port`, with kubefwd `SERVICE.NAMESPACE:PORT`), that two
-want; `kind` is who else wants it (ClashKind in `model.py`), `has` and `without` are for people.
+want; `kind` is who else wants it (ClashKind in `problem.py`), `has` and `without` are for people.
 `policies` tells what is to be said of ForwardPolicy objects and of the argument `skip`; `object`
 names which one.
 
@@ -25,11 +25,11 @@ Services end after MAX_SERVICES there, conflicts after MAX_ROWS.
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from kubefwd_operator.core.conditions import Condition
 from kubefwd_operator.core.conflicts import Conflict
-from kubefwd_operator.core.memory import Answer
 from kubefwd_operator.core.problem import Fault
 from kubefwd_operator.core.state import count
 from kubefwd_operator.core.status import NamespaceStatus, ServiceStatus, Status
@@ -83,7 +83,7 @@ def document(status: Status) -> dict[str, Any]:
         "services": [_service(service) for service in status.services[:MAX_SERVICES]],
         "conflicts": [_conflict(conflict) for conflict in status.conflicts[:MAX_ROWS]],
         "policies": [_policy(fault) for fault in status.policies[:MAX_ROWS]],
-        "lastClick": _answer(status.answer),
+        "lastClick": asdict(status.answer) if status.answer else None,
         "stopped": list(status.stopped),
         "pid": status.process.pid,
         "instance": status.process.instance,
@@ -171,12 +171,6 @@ def _condition(condition: Condition) -> dict[str, Any]:
         "message": condition.message,
         "lastTransitionTime": condition.last_transition_time,
     }
-
-
-def _answer(answer: Answer | None) -> dict[str, Any] | None:
-    if answer is None:
-        return None
-    return {"button": answer.button, "sentence": answer.sentence, "refused": answer.refused}
 
 
 def _namespace(namespace: NamespaceStatus) -> dict[str, Any]:
