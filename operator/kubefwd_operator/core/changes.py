@@ -12,15 +12,12 @@ concerns everything. The order is stable: the whole, then namespaces, then servi
 from collections.abc import Iterator
 
 from kubefwd_operator.core.clicks import Intent
-from kubefwd_operator.core.conditions import Condition, Truth, is_fault
+from kubefwd_operator.core.conditions import NEWS, Condition, Truth, is_fault
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.core.state import State
 from kubefwd_operator.core.status import NamespaceStatus, ServiceStatus, Status
 
 _TOLD_CONDITIONS = ("HelperReady", "ClusterReachable")
-
-_NEWS = frozenset({Reason.WAITING_FOR_AUTHORIZATION, Reason.AUTHORIZATION_DENIED})
-"""Reasons whose message says what to run: told again when it changes."""
 
 _NOTICES = frozenset({Reason.NO_PODS, Reason.POD_FAILING, Reason.NOT_FORWARDABLE})
 """Of what is no fault, that which explains why a connection does not work."""
@@ -68,7 +65,7 @@ def _has_started_anew(previous: Status, current: Status) -> bool:
 
 def _condition(before: Condition | None, now: Condition) -> Iterator[str]:
     same = before is not None and (before.status, before.reason) == (now.status, now.reason)
-    if same and not (before and now.reason in _NEWS and before.message != now.message):
+    if same and not (before and now.reason in NEWS and before.message != now.message):
         return
     if now.status is Truth.TRUE:
         yield now.message

@@ -21,10 +21,7 @@ from kubefwd_operator.core.model import (
     ServiceState,
     Source,
 )
-from kubefwd_operator.core.problem import (
-    Fault,
-    Problem,
-)
+from kubefwd_operator.core.problem import Fault, Problem
 from kubefwd_operator.core.reason import Reason
 
 INFORMATIONAL = frozenset(
@@ -68,6 +65,9 @@ GLOBAL = frozenset(
     }
 )
 """Reasons that concern everything; a service's row may repeat one, but it is told once."""
+
+NEWS = frozenset({Reason.WAITING_FOR_AUTHORIZATION, Reason.AUTHORIZATION_DENIED})
+"""Reasons whose message says what to run, so it is told again when it changes."""
 
 _NO_FAULTS = INFORMATIONAL | GLOBAL
 _NO_PODS = (Reason.NO_ENDPOINTS, Reason.NO_PODS, Reason.POD_FAILING)

@@ -15,12 +15,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from kubefwd_operator.core.conditions import GLOBAL, INFORMATIONAL, Condition, Truth, is_fault
-from kubefwd_operator.core.links import Link
-from kubefwd_operator.core.model import (
-    AuthorityState,
-    ServiceState,
+from kubefwd_operator.core.conditions import (
+    GLOBAL,
+    INFORMATIONAL,
+    NEWS,
+    Condition,
+    Truth,
+    is_fault,
 )
+from kubefwd_operator.core.links import Link
+from kubefwd_operator.core.model import AuthorityState, ServiceState
 from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.core.state import count, opening
@@ -46,9 +50,6 @@ _MAX_LINKS = 50
 
 _BY_ITSELF = frozenset({Reason.STARTING, Reason.ENGINE_RESTARTING})
 """Of what concerns everything, that which nobody has to do anything about."""
-
-_NEWS = frozenset({Reason.WAITING_FOR_AUTHORIZATION, Reason.AUTHORIZATION_DENIED})
-"""Reasons whose sentence says what to run: told again when it changes."""
 
 
 class Light(StrEnum):
@@ -205,4 +206,4 @@ def _key(cause: str) -> str:
 
 
 def _is_news(cause: str) -> bool:
-    return _key(cause) in _NEWS
+    return _key(cause) in NEWS
