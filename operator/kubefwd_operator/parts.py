@@ -13,12 +13,7 @@ from collections.abc import Awaitable, Callable
 from kubefwd_operator.cluster.catalog import Catalog
 from kubefwd_operator.config import Config
 from kubefwd_operator.core.kubefwd import PinnedKubefwd
-from kubefwd_operator.core.model import (
-    AuthoritySeen,
-    CatalogSeen,
-    Desired,
-    EngineSeen,
-)
+from kubefwd_operator.core.model import AuthoritySeen, CatalogSeen, Desired, EngineSeen
 from kubefwd_operator.engines.select import select
 from kubefwd_operator.privileged.authority import Authority
 from kubefwd_operator.privileged.ways import chosen

@@ -10,10 +10,7 @@ import pytest
 from kubefwd_operator import parts as module
 from kubefwd_operator.config import Config
 from kubefwd_operator.core.kubefwd import PinnedKubefwd
-from kubefwd_operator.core.model import (
-    Desired,
-    Dialled,
-)
+from kubefwd_operator.core.model import Desired, Dialled
 from kubefwd_operator.core.settings import RootChoice, Settings
 from kubefwd_operator.parts import ENGINE_SECONDS, OTHER_SECONDS, Parts
 from kubefwd_operator.tilt.session import TiltLocation

@@ -5,11 +5,7 @@ happened, then what to do. Its columns are for the table (`conflicts.py`), where
 namespace come together when they are alike.
 """
 
-from kubefwd_operator.core.problem import (
-    Clash,
-    ClashKind,
-    Problem,
-)
+from kubefwd_operator.core.problem import Clash, ClashKind, Problem
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.root.helper.names import CLUSTER_SUFFIX, HostsEntry, spell
 

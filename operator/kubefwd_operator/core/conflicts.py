@@ -10,10 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kubefwd_operator.core.model import ServiceSeen
-from kubefwd_operator.core.problem import (
-    Clash,
-    ClashKind,
-)
+from kubefwd_operator.core.problem import Clash, ClashKind
 
 _ORDER = list(ClashKind)
 

@@ -29,18 +29,9 @@ from dataclasses import dataclass, replace
 from kubefwd_operator.core.facts import Applied, Discovery, TiltFacts
 from kubefwd_operator.core.invited import follows, invited, rules, told
 from kubefwd_operator.core.memory import Memory, prune
-from kubefwd_operator.core.model import (
-    NO_POLICIES,
-    Desired,
-    DesiredNamespace,
-    PoliciesSeen,
-    Source,
-)
+from kubefwd_operator.core.model import NO_POLICIES, Desired, DesiredNamespace, PoliciesSeen, Source
 from kubefwd_operator.core.names import is_label
-from kubefwd_operator.core.problem import (
-    Fault,
-    Problem,
-)
+from kubefwd_operator.core.problem import Fault, Problem
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.core.settings import Settings
 

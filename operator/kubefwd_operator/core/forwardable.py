@@ -3,13 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from kubefwd_operator.core.model import (
-    CatalogSeen,
-    Desired,
-    Service,
-    ServicePort,
-    Source,
-)
+from kubefwd_operator.core.model import CatalogSeen, Desired, Service, ServicePort, Source
 from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason
 

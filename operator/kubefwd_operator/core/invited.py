@@ -18,10 +18,7 @@ from kubefwd_operator.core.model import (
     PoliciesSeen,
 )
 from kubefwd_operator.core.policies import SKIP, with_skips
-from kubefwd_operator.core.problem import (
-    Fault,
-    Problem,
-)
+from kubefwd_operator.core.problem import Fault, Problem
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.core.rules import NO_RULES, Rules
 from kubefwd_operator.core.settings import Settings

@@ -24,10 +24,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from kubefwd_operator.core import clashes
-from kubefwd_operator.core.model import (
-    Desired,
-    Source,
-)
+from kubefwd_operator.core.model import Desired, Source
 from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.core.tlds import TLDS

@@ -14,15 +14,9 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from kubefwd_operator.core.model import (
-    Forward,
-    NamespacePolicy,
-)
+from kubefwd_operator.core.model import Forward, NamespacePolicy
 from kubefwd_operator.core.names import is_hostname, is_label
-from kubefwd_operator.core.problem import (
-    Fault,
-    Problem,
-)
+from kubefwd_operator.core.problem import Fault, Problem
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.core.rules import Requirement, Rules, Selector, ServiceRule
 

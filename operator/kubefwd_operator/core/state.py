@@ -9,12 +9,7 @@ from enum import StrEnum
 
 from kubefwd_operator.core import conditions as judge
 from kubefwd_operator.core.conditions import Condition, Seen, Truth
-from kubefwd_operator.core.model import (
-    AuthorityState,
-    Desired,
-    NamespaceSeen,
-    ServiceState,
-)
+from kubefwd_operator.core.model import AuthorityState, Desired, NamespaceSeen, ServiceState
 from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason
 

@@ -30,10 +30,7 @@ from kubefwd_operator.core.model import (
     ServiceState,
     Source,
 )
-from kubefwd_operator.core.problem import (
-    Fault,
-    Problem,
-)
+from kubefwd_operator.core.problem import Fault, Problem
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.core.state import PAUSED, SETTLED, State, count, decide, starting
 from kubefwd_operator.core.text import plain

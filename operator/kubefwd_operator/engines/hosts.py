@@ -11,10 +11,7 @@ from typing import Protocol
 
 from kubefwd_operator.core import clashes
 from kubefwd_operator.core.errors import HelperRefused
-from kubefwd_operator.core.model import (
-    Desired,
-    Repaired,
-)
+from kubefwd_operator.core.model import Desired, Repaired
 from kubefwd_operator.core.names import HostsEntry, Placed, Published, ServiceKey, publish
 from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason

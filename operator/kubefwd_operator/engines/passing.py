@@ -14,12 +14,7 @@ from typing import Final
 
 from kubefwd_operator.cluster.clocks import jumps
 from kubefwd_operator.core.errors import HelperGone
-from kubefwd_operator.core.model import (
-    NOT_REPAIRED,
-    AuthoritySeen,
-    Desired,
-    EngineSeen,
-)
+from kubefwd_operator.core.model import NOT_REPAIRED, AuthoritySeen, Desired, EngineSeen
 from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason
 

@@ -9,11 +9,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from kubefwd_operator.core.kubefwd import NoKubefwd, PinnedKubefwd
-from kubefwd_operator.core.model import (
-    Desired,
-    Dialled,
-    EngineSeen,
-)
+from kubefwd_operator.core.model import Desired, Dialled, EngineSeen
 from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines.engine import AuthorityLike, RunningEngine

@@ -12,10 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
 from kubefwd_operator.core.kubefwd import PinnedKubefwd
-from kubefwd_operator.core.model import (
-    AuthoritySeen,
-    Desired,
-)
+from kubefwd_operator.core.model import AuthoritySeen, Desired
 from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.privileged import advice, surroundings

@@ -28,10 +28,7 @@ from kubefwd_operator.core.model import (
     ServiceState,
     Source,
 )
-from kubefwd_operator.core.problem import (
-    Fault,
-    Problem,
-)
+from kubefwd_operator.core.problem import Fault, Problem
 from kubefwd_operator.core.reason import Reason
 
 WEB = row("web.a")

@@ -12,9 +12,7 @@ from tests.unit.core.situations import (
 )
 
 from kubefwd_operator.core.conditions import GLOBAL, Seen, Truth
-from kubefwd_operator.core.model import (
-    AuthorityState,
-)
+from kubefwd_operator.core.model import AuthorityState
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.core.state import State
 

@@ -5,18 +5,9 @@ from tests.unit.core.situations import problem, row, seen, status, wish
 
 from kubefwd_operator.core.clashes import contested, in_hosts_file, other_tilts
 from kubefwd_operator.core.conflicts import Conflict, conflicts
-from kubefwd_operator.core.model import (
-    Desired,
-    DesiredNamespace,
-    ServiceSeen,
-    ServiceState,
-    Source,
-)
+from kubefwd_operator.core.model import Desired, DesiredNamespace, ServiceSeen, ServiceState, Source
 from kubefwd_operator.core.names import Placed, publish
-from kubefwd_operator.core.problem import (
-    ClashKind,
-    Problem,
-)
+from kubefwd_operator.core.problem import ClashKind, Problem
 from kubefwd_operator.core.reason import Reason
 
 

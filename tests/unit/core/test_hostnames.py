@@ -4,11 +4,7 @@ from types import MappingProxyType
 
 import pytest
 
-from kubefwd_operator.core.model import (
-    Desired,
-    DesiredNamespace,
-    Source,
-)
+from kubefwd_operator.core.model import Desired, DesiredNamespace, Source
 from kubefwd_operator.core.names import MAX_HOSTNAMES, Placed, Published, publish, spell
 from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason

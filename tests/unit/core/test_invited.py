@@ -19,10 +19,7 @@ from kubefwd_operator.core.model import (
     Service,
 )
 from kubefwd_operator.core.policies import SKIP
-from kubefwd_operator.core.problem import (
-    Fault,
-    Problem,
-)
+from kubefwd_operator.core.problem import Fault, Problem
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.core.rules import Rules, ServiceRule
 from kubefwd_operator.core.settings import Settings

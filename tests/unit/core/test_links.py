@@ -3,12 +3,7 @@
 import pytest
 
 from kubefwd_operator.core.links import Link, links
-from kubefwd_operator.core.model import (
-    Service,
-    ServicePort,
-    ServiceSeen,
-    ServiceState,
-)
+from kubefwd_operator.core.model import Service, ServicePort, ServiceSeen, ServiceState
 from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason
 

@@ -5,11 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubefwd_operator.core import names
-from kubefwd_operator.core.model import (
-    Desired,
-    DesiredNamespace,
-    Source,
-)
+from kubefwd_operator.core.model import Desired, DesiredNamespace, Source
 from kubefwd_operator.core.names import HostsEntry, Placed, Published, publish, spell
 from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason

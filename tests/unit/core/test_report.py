@@ -9,12 +9,7 @@ from tests.unit.core.situations import LATER, NOON, broken, row, seen, status, w
 from kubefwd_operator.core import report
 from kubefwd_operator.core.conflicts import Conflict
 from kubefwd_operator.core.memory import Answer
-from kubefwd_operator.core.model import (
-    AuthoritySeen,
-    AuthorityState,
-    NamespaceSeen,
-    ServiceState,
-)
+from kubefwd_operator.core.model import AuthoritySeen, AuthorityState, NamespaceSeen, ServiceState
 from kubefwd_operator.core.problem import ClashKind
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.core.report import JSON_KEY, document, encode, services_table, table

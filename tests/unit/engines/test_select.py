@@ -9,11 +9,7 @@ import pytest
 from tests.unit.native.kit import Authority, Catalog, eventually, wish
 
 from kubefwd_operator.core.kubefwd import NoKubefwd, PinnedKubefwd
-from kubefwd_operator.core.model import (
-    Desired,
-    Dialled,
-    EngineSeen,
-)
+from kubefwd_operator.core.model import Desired, Dialled, EngineSeen
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines.engine import RunningEngine
 from kubefwd_operator.engines.fallback import SWITCHING, Fallback

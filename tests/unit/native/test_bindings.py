@@ -7,10 +7,7 @@ from collections.abc import Collection
 import pytest
 from tests.unit.native.kit import Helper, pod, seen, service, wish
 
-from kubefwd_operator.core.problem import (
-    ClashKind,
-    Problem,
-)
+from kubefwd_operator.core.problem import ClashKind, Problem
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines import occupant
 from kubefwd_operator.engines.native.bindings import Bindings

@@ -22,12 +22,7 @@ from tests.unit.native.kit import (
 
 from kubefwd_operator.core.addresses import candidates
 from kubefwd_operator.core.errors import Forbidden
-from kubefwd_operator.core.model import (
-    FOREIGN,
-    CatalogSeen,
-    Dialled,
-    ServiceState,
-)
+from kubefwd_operator.core.model import FOREIGN, CatalogSeen, Dialled, ServiceState
 from kubefwd_operator.core.names import spell
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines import passing

@@ -5,11 +5,7 @@ from types import MappingProxyType
 import pytest
 from tests.unit.native.kit import pod, seen, service, wish
 
-from kubefwd_operator.core.model import (
-    Service,
-    ServiceSeen,
-    ServiceState,
-)
+from kubefwd_operator.core.model import Service, ServiceSeen, ServiceState
 from kubefwd_operator.core.names import publish
 from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason

@@ -18,11 +18,7 @@ from tests.unit.privileged import fake_helper
 
 from kubefwd_operator.core.errors import HelperGone, SettingsError
 from kubefwd_operator.core.kubefwd import PinnedKubefwd
-from kubefwd_operator.core.model import (
-    AuthoritySeen,
-    AuthorityState,
-    Desired,
-)
+from kubefwd_operator.core.model import AuthoritySeen, AuthorityState, Desired
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.privileged.authority import Authority
 from kubefwd_operator.privileged.listening import Listening

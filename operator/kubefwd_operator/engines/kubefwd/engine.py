@@ -14,14 +14,7 @@ from contextlib import suppress
 from kubefwd_operator.core.errors import HelperGone
 from kubefwd_operator.core.forwardable import wanted
 from kubefwd_operator.core.kubefwd import PinnedKubefwd
-from kubefwd_operator.core.model import (
-    FOREIGN,
-    Desired,
-    Dialled,
-    EngineSeen,
-    Repaired,
-    Service,
-)
+from kubefwd_operator.core.model import FOREIGN, Desired, Dialled, EngineSeen, Repaired, Service
 from kubefwd_operator.core.names import Placed, ServiceKey
 from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason

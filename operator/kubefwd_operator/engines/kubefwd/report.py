@@ -4,11 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from kubefwd_operator.core.forwardable import left_out, refusal
-from kubefwd_operator.core.model import (
-    Service,
-    ServiceSeen,
-    ServiceState,
-)
+from kubefwd_operator.core.model import Service, ServiceSeen, ServiceState
 from kubefwd_operator.core.names import Placed, ServiceKey
 from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason

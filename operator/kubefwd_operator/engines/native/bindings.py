@@ -15,10 +15,7 @@ from typing import Protocol
 
 from kubefwd_operator.core import clashes
 from kubefwd_operator.core.errors import HelperGone, HelperRefused
-from kubefwd_operator.core.model import (
-    Desired,
-    Repaired,
-)
+from kubefwd_operator.core.model import Desired, Repaired
 from kubefwd_operator.core.names import Placed
 from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason

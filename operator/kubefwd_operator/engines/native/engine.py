@@ -16,13 +16,7 @@ from dataclasses import replace
 
 from kubefwd_operator.core.errors import ClusterError, Forbidden, HelperGone
 from kubefwd_operator.core.forwardable import wanted
-from kubefwd_operator.core.model import (
-    FOREIGN,
-    Desired,
-    Dialled,
-    EngineSeen,
-    Repaired,
-)
+from kubefwd_operator.core.model import FOREIGN, Desired, Dialled, EngineSeen, Repaired
 from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason
 from kubefwd_operator.engines.engine import AuthorityLike

@@ -9,13 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from kubefwd_operator.core.forwardable import left_out, listening, refusal, unmoved, wanted
-from kubefwd_operator.core.model import (
-    CatalogSeen,
-    Desired,
-    Endpoint,
-    Service,
-    Source,
-)
+from kubefwd_operator.core.model import CatalogSeen, Desired, Endpoint, Service, Source
 from kubefwd_operator.core.names import Placed
 from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason

@@ -3,11 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from kubefwd_operator.core.model import (
-    Service,
-    ServiceSeen,
-    ServiceState,
-)
+from kubefwd_operator.core.model import Service, ServiceSeen, ServiceState
 from kubefwd_operator.core.names import Placed
 from kubefwd_operator.core.problem import Problem
 from kubefwd_operator.core.reason import Reason
