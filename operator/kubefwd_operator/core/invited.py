@@ -68,8 +68,8 @@ def told(
     `asked` are all namespaces that somebody asks for, `own` those of the developer's own wish. What
     policies of others say is told only if something is wrong with it.
     """
-    names = [each.name for each in asked]
-    every = dict.fromkeys([*names, *policies.namespaces])
+    names = dict.fromkeys(each.name for each in asked)
+    every = {**names, **dict.fromkeys(policies.namespaces)}
     found: list[Fault] = []
     for name in every:
         policy = policies.of(name)

@@ -11,7 +11,8 @@ ended; which ones it has been told is read off the row itself, so a restarted op
 nothing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -82,7 +83,11 @@ def rows(status: Status) -> tuple[Row, ...]:
     wrong = tuple(_concerning_everything(status))
     held = next((each for each in wrong if each.reason in _HOLDING), None)
     shown = [each for each in wrong if each.reason != Reason.STARTING]
-    namespaces = [_namespace_row(namespace, status, held) for namespace in status.namespaces]
+    services, starting = _by_namespace(status)
+    namespaces = [
+        _namespace_row(each, services[each.name], starting[each.name], held)
+        for each in status.namespaces
+    ]
     if not shown:
         return tuple(namespaces)
     waiting = (
@@ -138,11 +143,26 @@ def _is_asking(status: Status) -> bool:
     return status.authorization is AuthorityState.ASKING
 
 
+def _by_namespace(
+    status: Status,
+) -> tuple[Mapping[str, list[ServiceStatus]], Mapping[str, list[str]]]:
+    """Group services, and the keys of those that are on their way."""
+    services: defaultdict[str, list[ServiceStatus]] = defaultdict(list)
+    starting: defaultdict[str, list[str]] = defaultdict(list)
+    for service in status.services:
+        services[service.namespace].append(service)
+    for key in status.starting:
+        starting[key.partition(".")[2]].append(key)
+    return services, starting
+
+
 def _namespace_row(
-    namespace: NamespaceStatus, status: Status, held: Condition | Problem | None
+    namespace: NamespaceStatus,
+    services: Sequence[ServiceStatus],
+    starting: Sequence[str],
+    held: Condition | Problem | None,
 ) -> Row:
-    services = [s for s in status.services if s.namespace == namespace.name]
-    light, reason, sentences = _judge(namespace, services, status, held)
+    light, reason, sentences = _judge(namespace, services, starting, held)
     return Row(
         name=NAMESPACE_PREFIX + namespace.name,
         light=light,
@@ -156,7 +176,7 @@ def _namespace_row(
 def _judge(
     namespace: NamespaceStatus,
     services: Sequence[ServiceStatus],
-    status: Status,
+    starting: Sequence[str],
     held: Condition | Problem | None,
 ) -> tuple[Light, str, tuple[str, ...]]:
     if faults := list(_faults(namespace, services)):
@@ -165,7 +185,7 @@ def _judge(
         return Light.PENDING, held.reason, _shown([held.message])
     if not namespace.ready:
         return Light.PENDING, namespace.reason, _shown([namespace.message])
-    if starting := [key for key in status.starting if key.partition(".")[2] == namespace.name]:
+    if starting:
         return Light.PENDING, Reason.STARTING, _shown([opening(starting)])
     forwarded = sum(1 for service in services if service.address and service.names)
     return Light.OK, Reason.READY, (f"Forwarding {count(forwarded, 'service')}.",)
