@@ -7,9 +7,8 @@ out. An exec plugin of the kubeconfig runs as it does for kubectl.
 import asyncio
 import re
 from collections.abc import Sequence
-from contextlib import aclosing
+from contextlib import AsyncExitStack
 
-from kubefwd_operator.cluster import credentials
 from kubefwd_operator.cluster.client import ClusterClient
 from kubefwd_operator.core.errors import (
     ClusterError,
@@ -19,8 +18,9 @@ from kubefwd_operator.core.errors import (
     TiltError,
 )
 from kubefwd_operator.doctor.finding import Case, Finding, fail, ok, warn
+from kubefwd_operator.doctor.reach import reach
 from kubefwd_operator.doctor.rights import REVIEWS, RIGHTS, Right, judge_rights
-from kubefwd_operator.doctor.where import NoKubeconfig, Where, where
+from kubefwd_operator.doctor.where import NoKubeconfig, Where
 
 _AT_ONCE = 8
 """Questions that are under way at a time."""
@@ -33,30 +33,22 @@ _MAKE_ONE = (
 
 async def cluster(case: Case) -> list[Finding]:
     """Ask the cluster for its version, then for the rights in each namespace."""
-    try:
-        found = await asyncio.to_thread(where, case)
-        access = await asyncio.to_thread(credentials.load, found.ref, case.environ)
-    except (CredentialsError, TiltError) as error:
-        return judge_kubeconfig(error)
-    async with aclosing(Closing(ClusterClient(access))) as closing:
+    async with AsyncExitStack() as stack:
         try:
-            version = str((await closing.client.get("/version")).get("gitVersion", ""))
-        except ClusterError as error:
-            return judge_unreachable(found, error)
-        reached = ok(f"{found.ref.context} answers ({version}; {found.source}).")
-        names = case.wanted or (found.namespace,)
-        return [reached, *await _rights(closing.client, names, case.engine)]
+            found, client = await stack.enter_async_context(reach(case))
+        except (CredentialsError, TiltError) as error:
+            return judge_kubeconfig(error)
+        return await _ask(case, found, client)
 
 
-class Closing:
-    """What `aclosing` takes."""
-
-    def __init__(self, client: ClusterClient) -> None:
-        self.client = client
-
-    async def aclose(self) -> None:
-        """End its connections."""
-        await self.client.close()
+async def _ask(case: Case, found: Where, client: ClusterClient) -> list[Finding]:
+    try:
+        version = str((await client.get("/version")).get("gitVersion", ""))
+    except ClusterError as error:
+        return judge_unreachable(found, error)
+    reached = ok(f"{found.ref.context} answers ({version}; {found.source}).")
+    names = case.wanted or (found.namespace,)
+    return [reached, *await _rights(client, names, case.engine)]
 
 
 def judge_kubeconfig(error: Exception) -> list[Finding]:

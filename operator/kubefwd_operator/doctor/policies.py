@@ -5,9 +5,8 @@ there were no policies. But whoever has written one wants to know why it changes
 """
 
 import asyncio
-from contextlib import aclosing
+from collections.abc import Sequence
 
-from kubefwd_operator.cluster import credentials
 from kubefwd_operator.cluster.client import ClusterClient
 from kubefwd_operator.core.errors import (
     ClusterError,
@@ -17,9 +16,8 @@ from kubefwd_operator.core.errors import (
     TiltError,
 )
 from kubefwd_operator.core.policies import PATH, PLURAL
-from kubefwd_operator.doctor.cluster import Closing
 from kubefwd_operator.doctor.finding import Case, Finding, ok
-from kubefwd_operator.doctor.where import where
+from kubefwd_operator.doctor.reach import reach
 
 _RIGHT = (
     "Whoever runs the cluster can give you list and watch on forwardpolicies.kubefwd-operator.dev."
@@ -29,18 +27,19 @@ _RIGHT = (
 async def policies(case: Case) -> list[Finding]:
     """Ask for all of them, then namespace by namespace."""
     try:
-        found = await asyncio.to_thread(where, case)
-        access = await asyncio.to_thread(credentials.load, found.ref, case.environ)
+        async with reach(case) as (found, client):
+            return [await _all(case.wanted or (found.namespace,), client)]
     except (CredentialsError, TiltError):
         return [ok("The cluster cannot be asked.")]
-    async with aclosing(Closing(ClusterClient(access))) as closing:
-        answer = await _ask(closing.client, f"{PATH}/{PLURAL}")
-        if not isinstance(answer, Forbidden):
-            return [judge_policies(answer)]
-        names = case.wanted or (found.namespace,)
-        paths = (f"{PATH}/namespaces/{name}/{PLURAL}" for name in names)
-        answers = await asyncio.gather(*(_ask(closing.client, path) for path in paths))
-        return [judge_namespaces(dict(zip(names, answers, strict=True)))]
+
+
+async def _all(names: Sequence[str], client: ClusterClient) -> Finding:
+    answer = await _ask(client, f"{PATH}/{PLURAL}")
+    if not isinstance(answer, Forbidden):
+        return judge_policies(answer)
+    paths = (f"{PATH}/namespaces/{name}/{PLURAL}" for name in names)
+    answers = await asyncio.gather(*(_ask(client, path) for path in paths))
+    return judge_namespaces(dict(zip(names, answers, strict=True)))
 
 
 async def _ask(client: ClusterClient, path: str) -> int | ClusterError:
