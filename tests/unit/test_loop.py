@@ -35,8 +35,8 @@ from kubefwd_operator.core.model import (
 from kubefwd_operator.core.settings import Settings
 from kubefwd_operator.core.status import Process
 from kubefwd_operator.loop import NOT_LOADED, REFUSALS, Loop
-from kubefwd_operator.tilt.client import LABELS, MEMORY, STATUS, Raw, TiltObjects
-from kubefwd_operator.tilt.kinds import TiltObject, UIResource
+from kubefwd_operator.tilt.client import MEMORY, STATUS, Raw, TiltObjects
+from kubefwd_operator.tilt.kinds import TiltObject, UIButton, UIResource
 
 pytestmark = [pytest.mark.looptime(start=0), pytest.mark.asyncio]
 
@@ -80,18 +80,10 @@ class Table:
         self.writes.append(name)
         self.maps[name] = dict(data)
 
-    async def add_button(self, name: str, spec: Raw) -> None:
-        assert spec["text"]
-        self.button_writes.append(name)
-        self.buttons[name] = {"metadata": {"name": name, "labels": LABELS}, "spec": spec}
-
     async def change_button(self, seen: Raw, spec: Raw) -> None:
         name = seen["metadata"]["name"]
         self.button_writes.append(name)
         self.buttons[name] = dict(seen) | {"spec": spec}
-
-    async def remove_button(self, name: str) -> None:
-        del self.buttons[name]
 
     def click(self, name: str, time: str, **chosen: str) -> None:
         """Click a button of ours, with what is chosen in its inputs."""
@@ -108,8 +100,13 @@ class Table:
         return self.rows.get(name)
 
     async def create(self, kind: type[TiltObject], content: Raw) -> None:
+        name = content["metadata"]["name"]
         if kind is UIResource:
             await self.show(kind, content, content["status"])
+        elif kind is UIButton:
+            assert content["spec"]["text"]
+            self.button_writes.append(name)
+            self.buttons[name] = content
 
     async def show(self, kind: type[TiltObject], seen: Raw, status: Raw) -> None:
         name = seen["metadata"]["name"]
@@ -117,7 +114,7 @@ class Table:
         self.rows[name] = dict(seen) | {"status": dict(status)}
 
     async def delete(self, kind: type[TiltObject], name: str) -> None:
-        self.rows.pop(name)
+        del (self.buttons if kind is UIButton else self.rows)[name]
 
     async def list_ours(self, kind: type[TiltObject]) -> tuple[Raw, ...]:
         return tuple(self.rows.values()) if kind is UIResource else ()

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from kubefwd_operator.core.buttons import OURS, Spec, choices, same
 from kubefwd_operator.core.clicks import FORWARD_BUTTON
 from kubefwd_operator.tilt.client import LABELS, Raw, TiltClient, TiltObjects
+from kubefwd_operator.tilt.kinds import UIButton
 
 
 async def show_buttons(client: TiltClient, seen: TiltObjects, wanted: Mapping[str, Spec]) -> None:
@@ -21,12 +22,13 @@ async def show_buttons(client: TiltClient, seen: TiltObjects, wanted: Mapping[st
     there = {raw["metadata"]["name"]: raw for raw in seen.buttons}
     for name, spec in wanted.items():
         if name not in there:
-            await client.add_button(name, spec)
+            metadata = {"name": name, "labels": LABELS}
+            await client.create(UIButton, {"metadata": metadata, "spec": spec})
         elif _is_ours(there[name]) and not same(there[name].get("spec"), spec):
             await client.change_button(there[name], spec)
     for name in OURS - wanted.keys():
         if name in there and _is_ours(there[name]):
-            await client.remove_button(name)
+            await client.delete(UIButton, name)
 
 
 def offers(seen: TiltObjects) -> frozenset[str]:

@@ -48,7 +48,7 @@ STATUS, MEMORY = report.CONFIG_MAP, memory.CONFIG_MAP
 """The ConfigMaps that the operator owns."""
 
 LABELS = {"app.kubernetes.io/managed-by": "kubefwd-operator"}
-"""On all that we make but ConfigMaps. Tilt's page makes no group of a label with a `/` (0.37)."""
+"""On all that we make. Tilt's page makes no group of a label with a `/` (0.37)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,20 +92,12 @@ class TiltClient:
         """
         await self._call(lambda: self._write(name, dict(data), seen))
 
-    async def add_button(self, name: str, spec: Raw) -> None:
-        """Put a button of ours on the page. Raises TiltConflict when it is there already."""
-        await self._call(UIButton(self._api, _body(UIButton, name) | {"spec": spec}).create)
-
     async def change_button(self, seen: Raw, spec: Raw) -> None:
         """Give the button of ours that was `seen` another look.
 
         Raises TiltConflict when it is not any more what was seen: read again.
         """
         await self._call(lambda: self._put(UIButton(self._api, dict(seen) | {"spec": spec})))
-
-    async def remove_button(self, name: str) -> None:
-        """Take a button of ours off the page; one that has gone meanwhile is no error."""
-        await self._call(UIButton(self._api, _body(UIButton, name)).delete)
 
     async def find(self, kind: type[TiltObject], name: str) -> Raw | None:
         """Give one object, whoever made it; None when there is none of that name."""
@@ -116,8 +108,7 @@ class TiltClient:
 
         Raises TiltConflict when there is one of that name already.
         """
-        whole = {"apiVersion": TiltObject.version, "kind": kind.kind, **content}
-        await self._call(kind(self._api, whole).create)
+        await self._call(kind(self._api, _whole(kind, content)).create)
 
     async def show(self, kind: type[TiltObject], seen: Raw, status: Raw) -> None:
         """Replace the status of an object. Raises TiltConflict when it is not what was `seen`."""
@@ -181,7 +172,8 @@ class TiltClient:
 
     def _write(self, name: str, data: dict[str, str], seen: Raw | None) -> None:
         if seen is None:
-            ConfigMap(self._api, _body(ConfigMap, name) | {"data": data}).create()
+            content = {"metadata": {"name": name, "labels": LABELS}, "data": data}
+            ConfigMap(self._api, _whole(ConfigMap, content)).create()
         elif seen["metadata"].get("ownerReferences"):
             raise TiltError(
                 f"The ConfigMap {name} belongs to a Tiltfile: rename it there, this name is ours."
@@ -195,9 +187,8 @@ class TiltClient:
         self._api.raise_for_status(response)
 
 
-def _body(kind: type[TiltObject], name: str) -> dict[str, Any]:
-    metadata = {"name": name, "labels": LABELS}
-    return {"apiVersion": TiltObject.version, "kind": kind.kind, "metadata": metadata}
+def _whole(kind: type[TiltObject], content: Raw) -> dict[str, Any]:
+    return {"apiVersion": TiltObject.version, "kind": kind.kind, **content}
 
 
 def _http_client(access: TiltAccess, authority: Path) -> Any:
