@@ -20,7 +20,8 @@ from kubefwd_operator.core.errors import HelperError, HelperGone, HelperRefused
 from kubefwd_operator.core.kubefwd import KubefwdAccess
 from kubefwd_operator.core.names import HostsEntry, spell
 from kubefwd_operator.privileged.conversation import Conversation
-from kubefwd_operator.privileged.rivals import HOSTS, Contested, contested
+from kubefwd_operator.privileged.leftovers import HOSTS
+from kubefwd_operator.privileged.rivals import Contested, contested
 from kubefwd_operator.privileged.wire import VERSION, Answer, Event
 from kubefwd_operator.privileged.withheld import Withheld, withheld
 
@@ -132,12 +133,16 @@ class Helper:
         Raises HelperRefused: foreign, limit, read-only, system; and HelperGone.
         """
         answer = await self._talk.ask("hosts", entries=[entry._asdict() for entry in entries])
+        changed = answer.body.get("changed") is True
+        try:
+            content = self._hosts_file.read_bytes()
+        except OSError:
+            return HostsOutcome((), changed)
         suffixes = self.hostnames if isinstance(self.hostnames, list) else ()
-        missing = withheld(entries, self._hosts_file, suffixes=suffixes)
+        missing = withheld(entries, content, suffixes=suffixes)
         elsewhere = {each.name for each in missing}
         names = [name for entry in entries for name in spell(entry) if name not in elsewhere]
-        changed = answer.body.get("changed") is True
-        return HostsOutcome(missing, changed, contested(dict.fromkeys(names), self._hosts_file))
+        return HostsOutcome(missing, changed, contested(dict.fromkeys(names), content))
 
     async def kubefwd_start(self, access: KubefwdAccess) -> StartedKubefwd:
         """Have the authorised kubefwd run, with these credentials.

@@ -7,11 +7,9 @@ A helper that has to leave a name to another instance says so in a comment of it
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 
 from kubefwd_operator.privileged.leftovers import owners
 
-HOSTS = Path("/etc/hosts")
 _WAITING = re.compile(rb"(?m)^# waits for ([a-z0-9. -]+) # kubefwd-operator:([0-9.a-z-]+)$")
 
 
@@ -23,14 +21,13 @@ class Contested:
     by: str
 
 
-def holders(names: Collection[str], hosts: Path = HOSTS) -> dict[str, str]:
+def holders(names: Collection[str], content: bytes) -> dict[str, str]:
     """Say who holds names: an instance (`UID.INSTANCE`), or the address of a line of the user's.
 
-    A name that two lines hold is told as the helper sees it: the user's counts. None is told when
-    the file cannot be read.
+    A name that two lines hold is told as the helper sees it: the user's counts.
     """
     found: dict[str, str] = {}
-    for line in _lines(hosts) if names else ():
+    for line in content.split(b"\n") if names else ():
         address, *words = line.partition(b"#")[0].decode("ascii", "replace").lower().split() or [""]
         owner = next(iter(owners(line)), "")
         for name in (word.rstrip(".") for word in words):
@@ -45,14 +42,7 @@ def waiting(content: bytes) -> dict[str, str]:
     return {name: by.decode() for names, by in found for name in names.decode().split()}
 
 
-def contested(names: Collection[str], hosts: Path = HOSTS) -> tuple[Contested, ...]:
-    """Say which of our names somebody else waits for; none when the file cannot be read."""
-    waits = waiting(b"\n".join(_lines(hosts)))
+def contested(names: Collection[str], content: bytes) -> tuple[Contested, ...]:
+    """Say which of our names somebody else waits for."""
+    waits = waiting(content)
     return tuple(Contested(name, waits[name]) for name in names if name in waits)
-
-
-def _lines(hosts: Path) -> list[bytes]:
-    try:
-        return hosts.read_bytes().split(b"\n")
-    except OSError:
-        return []

@@ -9,10 +9,9 @@ import re
 import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from kubefwd_operator.core.names import HostsEntry, judged
-from kubefwd_operator.privileged.rivals import HOSTS, holders
+from kubefwd_operator.privileged.rivals import holders
 
 _OWNER = re.compile(r"[0-9]{1,10}\.[a-z0-9-]{1,32}")
 
@@ -34,20 +33,17 @@ class Withheld:
 
 def withheld(
     entries: Iterable[HostsEntry],
-    hosts: Path = HOSTS,
+    content: bytes,
     *,
     machine: str | None = None,
     suffixes: Sequence[str] = (),
 ) -> tuple[Withheld, ...]:
-    """Say which names of these entries are not in the file; none when it cannot be read.
+    """Say which names of these entries are not in the file.
 
     `machine` is this machine's own name, which root leaves to the machine; `suffixes` are those of
     hostnames that were authorised.
     """
-    try:
-        there = _pairs(hosts.read_bytes())
-    except OSError:
-        return ()
+    there = _pairs(content)
     host = (socket.gethostname() if machine is None else machine).lower()
     own = (host, host.split(".")[0])
     missing = {
@@ -56,7 +52,7 @@ def withheld(
         for name, why in judged(entry, own, suffixes).items()
         if (name, entry.ip) not in there
     }
-    held = holders({name for name, _ in missing}, hosts)
+    held = holders({name for name, _ in missing}, content)
     return tuple(
         _explained(name, ip, why, held.get(name, "")) for (name, ip), why in missing.items()
     )

@@ -364,19 +364,21 @@ def test_a_name_stays_with_the_first_and_passes_on_at_its_end(machine: Machine) 
     rivals.second.listen(ip, 8080).close()
     wanted = [HostsEntry(ip, service, "shop") for service in ("web", "api")]
     assert rivals.second.hosts(*(one._asdict() for one in wanted))["changed"]
-    assert {(one.name, one.reason, one.holder) for one in withheld(wanted, machine.hosts)} == {
+    assert {
+        (one.name, one.reason, one.holder) for one in withheld(wanted, machine.hosts.read_bytes())
+    } == {
         ("web.shop", "held-by-instance", "0.tilt-10350"),
         ("web.shop.svc", "held-by-instance", "0.tilt-10350"),
         ("web.shop.svc.cluster.local", "held-by-instance", "0.tilt-10350"),
     }
     assert f"{ip} api.shop ".encode() in machine.hosts.read_bytes()
     names = ("web.shop", "web.shop.svc", "web.shop.svc.cluster.local")
-    assert contested(("web", *names), machine.hosts) == tuple(
+    assert contested(("web", *names), machine.hosts.read_bytes()) == tuple(
         Contested(name, f"{NOBODY}.tilt-10350") for name in names
     )
     rivals.first.connection.ask("bye")
     assert rivals.second.hosts(*(one._asdict() for one in wanted))["changed"]
-    assert withheld(wanted, machine.hosts) == ()
+    assert withheld(wanted, machine.hosts.read_bytes()) == ()
     rivals.second.ask("bye")
     assert machine.hosts.read_bytes() == rivals.first.before
 

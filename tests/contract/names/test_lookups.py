@@ -41,7 +41,7 @@ def written(folder: Path) -> dict[str, list[str]]:
     ]
     published = publish(placed, wish)
     assert Hosts("/etc/hosts", Ledger(str(folder), "0.tilt-1")).replace(published.entries)
-    assert withheld(published.entries) == ()
+    assert withheld(published.entries, Path("/etc/hosts").read_bytes()) == ()
     leads = {name: [WEB] for name in published.names["shop", "web"]}
     for name in published.names["shop", "db"]:
         pod = [ip for hostname, ip in PODS.items() if name.startswith(f"{hostname}.")]

@@ -18,7 +18,8 @@ from kubefwd_operator.core.errors import HelperGone, HelperRefused
 from kubefwd_operator.core.kubefwd import KubefwdAccess
 from kubefwd_operator.core.names import HostsEntry
 from kubefwd_operator.privileged.channel import SILENT_BEATS, Helper
-from kubefwd_operator.privileged.rivals import HOSTS, Contested
+from kubefwd_operator.privileged.leftovers import HOSTS
+from kubefwd_operator.privileged.rivals import Contested
 from kubefwd_operator.privileged.wire import Event
 
 LOG = logging.getLogger("test")
@@ -88,6 +89,18 @@ async def test_who_waits_for_a_name_is_passed_on(tmp_path: Path) -> None:
         outcome = await pair.helper.hosts(entries)
         assert [each.name for each in outcome.withheld] == ["localhost"]
         assert outcome.contested == (Contested("web", "7.other"),)
+    finally:
+        pair.helper.close()
+        pair.fake.connection.close()
+
+
+async def test_a_hosts_file_that_cannot_be_read_tells_nothing(tmp_path: Path) -> None:
+    pair = Pair(hosts_file=tmp_path / "none")
+    pair.fake.hosts = None
+    await pair.greeted()
+    try:
+        outcome = await pair.helper.hosts([HostsEntry(IP, "web", "shop", bare=True)])
+        assert (outcome.withheld, outcome.contested) == ((), ())
     finally:
         pair.helper.close()
         pair.fake.connection.close()

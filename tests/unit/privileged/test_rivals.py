@@ -1,7 +1,5 @@
 """Who waits for a name, as it stands in the hosts file."""
 
-from pathlib import Path
-
 import pytest
 
 from kubefwd_operator.privileged.rivals import Contested, contested, holders, waiting
@@ -28,15 +26,9 @@ def test_who_waits_for_a_name(content: str, found: dict[str, str]) -> None:
     assert without(content.encode(), lambda owner: owner == OTHER) == content.encode()
 
 
-def test_names_that_nobody_waits_for_are_not_told(tmp_path: Path) -> None:
-    hosts = tmp_path / "hosts"
-    hosts.write_text(f"# waits for web api # kubefwd-operator:{OTHER}\n")
-    assert contested(["db", "api"], hosts) == (Contested("api", OTHER),)
-
-
-def test_a_hosts_file_that_cannot_be_read_tells_nothing(tmp_path: Path) -> None:
-    assert contested(["web"], tmp_path / "none") == ()
-    assert holders(["web"], tmp_path / "none") == {}
+def test_names_that_nobody_waits_for_are_not_told() -> None:
+    content = f"# waits for web api # kubefwd-operator:{OTHER}\n"
+    assert contested(["db", "api"], content.encode()) == (Contested("api", OTHER),)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +53,5 @@ def test_a_hosts_file_that_cannot_be_read_tells_nothing(tmp_path: Path) -> None:
         pytest.param("# web\n\n", {}, id="a comment"),
     ],
 )
-def test_who_holds_a_name(tmp_path: Path, content: str, found: dict[str, str]) -> None:
-    hosts = tmp_path / "hosts"
-    hosts.write_text(content)
-    assert holders(["web"], hosts) == found
+def test_who_holds_a_name(content: str, found: dict[str, str]) -> None:
+    assert holders(["web"], content.encode()) == found

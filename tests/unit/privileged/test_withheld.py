@@ -1,7 +1,5 @@
 """Which names were not written, and why, as it stands in the hosts file."""
 
-from pathlib import Path
-
 import pytest
 
 from kubefwd_operator.core.names import HostsEntry, spell
@@ -36,35 +34,28 @@ MINE = f"{IP} {REST} # kubefwd-operator:{ME}\n"
         pytest.param(f"{MINE}# web\n", "missing", "", "taken out", id="a comment"),
     ],
 )
-def test_a_name_that_is_not_there(
-    tmp_path: Path, content: str, reason: str, holder: str, says: str
-) -> None:
-    (tmp_path / "hosts").write_text(content)
-    (one,) = withheld([WEB], tmp_path / "hosts")
+def test_a_name_that_is_not_there(content: str, reason: str, holder: str, says: str) -> None:
+    (one,) = withheld([WEB], content.encode())
     assert (one.name, one.ip, one.reason, one.holder) == ("web", IP, reason, holder)
     assert says in one.message
 
 
 @pytest.mark.parametrize("machine", ["web", "Web.example.test"])
-def test_the_machine_keeps_its_own_name(tmp_path: Path, machine: str) -> None:
-    (tmp_path / "hosts").write_text(f"{MINE}127.0.1.1 web\n")
-    (one,) = withheld([WEB], tmp_path / "hosts", machine=machine)
+def test_the_machine_keeps_its_own_name(machine: str) -> None:
+    content = f"{MINE}127.0.1.1 web\n"
+    (one,) = withheld([WEB], content.encode(), machine=machine)
     assert (one.name, one.reason) == ("web", "refused")
     assert one.message == "It is this machine's own name."
 
 
-def test_what_is_there_is_not_withheld(tmp_path: Path) -> None:
-    (tmp_path / "hosts").write_text(f"{IP} {NAMES} # kubefwd-operator:{ME}\n")
-    assert withheld([WEB, WEB], tmp_path / "hosts") == ()
+def test_what_is_there_is_not_withheld() -> None:
+    content = f"{IP} {NAMES} # kubefwd-operator:{ME}\n"
+    assert withheld([WEB, WEB], content.encode()) == ()
 
 
-def test_a_name_is_there_for_its_own_address_only(tmp_path: Path) -> None:
-    (tmp_path / "hosts").write_text(f"127.18.0.4 {NAMES} # kubefwd-operator:{ME}\n")
-    assert {one.name for one in withheld([WEB], tmp_path / "hosts")} == set(spell(WEB))
-
-
-def test_nothing_is_told_where_the_file_cannot_be_read(tmp_path: Path) -> None:
-    assert withheld([WEB], tmp_path / "none") == ()
+def test_a_name_is_there_for_its_own_address_only() -> None:
+    content = f"127.18.0.4 {NAMES} # kubefwd-operator:{ME}\n"
+    assert {one.name for one in withheld([WEB], content.encode())} == set(spell(WEB))
 
 
 @pytest.mark.parametrize(
@@ -76,9 +67,9 @@ def test_nothing_is_told_where_the_file_cannot_be_read(tmp_path: Path) -> None:
     ],
 )
 def test_a_hostname_has_reasons_of_its_own(
-    tmp_path: Path, hostname: str, suffixes: tuple[str, ...], reason: str
+    hostname: str, suffixes: tuple[str, ...], reason: str
 ) -> None:
-    (tmp_path / "hosts").write_text(f"{IP} {NAMES} # kubefwd-operator:{ME}\n")
+    content = f"{IP} {NAMES} # kubefwd-operator:{ME}\n"
     entry = WEB._replace(hostnames=(hostname,))
-    (one,) = withheld([entry], tmp_path / "hosts", suffixes=suffixes)
+    (one,) = withheld([entry], content.encode(), suffixes=suffixes)
     assert (one.name, one.reason) == (hostname, reason)

@@ -197,10 +197,12 @@ def test_two_owners_have_two_blocks_and_the_first_keeps_the_name(
     mine.replace([WEB])
     again = [WEB._replace(ip="127.18.0.4")]
     theirs.replace(again)
-    assert {(one.reason, one.holder) for one in withheld(again, file)} == {("held-by-instance", ME)}
+    assert {(one.reason, one.holder) for one in withheld(again, file.read_bytes())} == {
+        ("held-by-instance", ME)
+    }
     mine.remove(_my)
     assert theirs.replace(again)
-    assert withheld(again, file) == ()
+    assert withheld(again, file.read_bytes()) == ()
     theirs.remove(OTHER.__eq__)
     assert file.read_bytes() == b"10.0.0.1 x"
 
@@ -212,14 +214,16 @@ def test_the_holder_of_a_name_learns_who_waits_for_it(
     assert mine.replace([WEB])
     wanted = [WEB._replace(ip="127.18.0.4"), WEB._replace(ip="127.18.0.5", namespace="two")]
     theirs.replace(wanted)
-    assert contested([f"web.two{end}" for end in ("", ".svc")], file) == ()
+    assert contested([f"web.two{end}" for end in ("", ".svc")], file.read_bytes()) == ()
     assert b"127.18.0.5 web.two " in file.read_bytes()
     assert holders(file.read_bytes())["web"] == ME
     assert not mine.replace([WEB])
-    assert contested(spell(WEB), file) == tuple(Contested(name, OTHER) for name in spell(WEB))
+    assert contested(spell(WEB), file.read_bytes()) == tuple(
+        Contested(name, OTHER) for name in spell(WEB)
+    )
     theirs.replace([])
     assert not mine.replace([WEB])
-    assert contested(spell(WEB), file) == ()
+    assert contested(spell(WEB), file.read_bytes()) == ()
     mine.remove(_my)
     assert file.read_bytes() == b"127.0.0.1 localhost\n"
 
@@ -273,7 +277,9 @@ def test_a_change_by_somebody_else_meanwhile_is_not_lost(
     monkeypatch.setattr(os, "fsync", fsync)
     mine.replace([WEB])
     assert file.read_bytes().endswith(b"10.0.0.9 web\n")
-    assert [(one.name, one.reason) for one in withheld([WEB], file)] == [("web", "held-by-user")]
+    assert [(one.name, one.reason) for one in withheld([WEB], file.read_bytes())] == [
+        ("web", "held-by-user")
+    ]
 
 
 def test_a_file_that_never_stays_still_is_given_up(
